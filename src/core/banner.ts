@@ -1,0 +1,145 @@
+import type { Limit } from './limit.ts'
+import type { Billing, Notice } from './policy.ts'
+
+export type BannerContext = {
+  columns: number
+  /** Epoch ms. */
+  now: number
+  /** IANA name of the zone in which clock times are shown. */
+  timeZone: string
+  /** What may be shown of the key: `…abcd`. */
+  key: string
+  sessionId: string | undefined
+  /** False where the user asked for none (`NO_COLOR`). */
+  color: boolean
+}
+
+/** The text of the reserved row, one column shorter than the window at most; `undefined`: no row. */
+export function renderBanner(notice: Notice, context: BannerContext): string | undefined {
+  const line = describeNotice(notice, context)
+  if (line === undefined) return undefined
+  const text = truncate(` ${line.text}`, context.columns - 1)
+  return context.color ? `${COLORS[line.tone]}${text}\x1b[0m` : text
+}
+
+type Line = { text: string; tone: 'warning' | 'question' | 'paying' | 'plain' }
+
+const COLORS: Record<Line['tone'], string> = {
+  warning: '\x1b[33m',
+  question: '\x1b[1;33m',
+  paying: '\x1b[36m',
+  plain: '',
+}
+
+const PAYER: Record<Billing, string> = { api: 'API billing', subscription: 'your subscription' }
+
+function describeNotice(notice: Notice, context: BannerContext): Line | undefined {
+  switch (notice.type) {
+    case 'none':
+      return undefined
+    case 'offer':
+      return { text: describeOffer(notice.limit, context), tone: 'warning' }
+    case 'question':
+      return { text: describeQuestion(notice.billing, context), tone: 'question' }
+    case 'no-key': {
+      const how = 'set CLAUDE_FALLBACK_API_KEY and start claudef again'
+      return { text: `⚠ ${describeLimit(notice.limit, context)} · ${notice.reason}: ${how}`, tone: 'warning' }
+    }
+    case 'told':
+      return { text: `⚠ ${oneLine(notice.text)}`, tone: 'warning' }
+    case 'switching':
+      return { text: `Going on with ${PAYER[notice.billing]}…`, tone: 'plain' }
+    case 'api':
+      return describeApi(notice, context)
+  }
+}
+
+function describeOffer(limit: Limit, context: BannerContext): string {
+  const key = 'Ctrl+] continue on API billing'
+  // One model's limit leaves the others usable, which costs nothing more.
+  const cheaper = limit.scope.type === 'model' ? ' · /model to another model stays on your plan' : ''
+  return `⚠ ${describeLimit(limit, context)}${cheaper} · ${key}`
+}
+
+function describeQuestion(billing: Billing, context: BannerContext): string {
+  const question =
+    billing === 'api'
+      ? `Go on with API billing, paid by the key ${context.key}?`
+      : 'Go back to your subscription?'
+  return `${question} · Enter yes · Esc no`
+}
+
+function describeApi(notice: Extract<Notice, { type: 'api' }>, context: BannerContext): Line {
+  const payer = `API billing, paid by the key ${context.key}`
+  const back = 'Ctrl+] back to the subscription'
+  if (notice.failure !== undefined) {
+    return { text: `⚠ API billing: ${oneLine(notice.failure.text)} · ${back}`, tone: 'warning' }
+  }
+  const why = notice.limit === undefined ? '' : ` · ${describeLimit(notice.limit, context)}`
+  return { text: `${payer}${why} · ${back}`, tone: 'paying' }
+}
+
+/** `5-hour limit · resets 4:13pm, in 1h 59m` */
+export function describeLimit(limit: Limit, context: Pick<BannerContext, 'now' | 'timeZone'>): string {
+  const name = nameLimit(limit)
+  return limit.resetsAt === undefined ? name : `${name} · resets ${describeReset(limit.resetsAt, context)}`
+}
+
+function nameLimit(limit: Limit): string {
+  if (limit.scope.type === 'model') return `${limit.scope.name} limit`
+  switch (limit.window) {
+    case 'session':
+      return '5-hour limit'
+    case 'weekly':
+      return 'Weekly limit'
+    case 'monthly':
+      return 'Monthly limit'
+    case 'credits':
+      return 'Out of usage credits'
+    case 'spend':
+      return 'Spend limit'
+    case 'unknown':
+      return 'Usage limit'
+  }
+}
+
+const MINUTE = 60_000
+const DAY = 24 * 60 * MINUTE
+
+function describeReset(resetsAt: number, context: Pick<BannerContext, 'now' | 'timeZone'>): string {
+  const left = resetsAt - context.now
+  const date: Intl.DateTimeFormatOptions = left < DAY ? {} : { month: 'short', day: 'numeric' }
+  const clock = new Intl.DateTimeFormat('en-US', {
+    ...date,
+    hour: 'numeric',
+    minute: '2-digit',
+    timeZone: context.timeZone,
+  })
+  const at = clock.format(resetsAt).replace(/\s?([AP])M$/, (_, half: string) => `${half.toLowerCase()}m`)
+  return left > 0 && left < DAY ? `${at}, in ${describeSpan(left)}` : at
+}
+
+function describeSpan(milliseconds: number): string {
+  const minutes = Math.ceil(milliseconds / MINUTE)
+  const hours = Math.floor(minutes / 60)
+  return hours === 0 ? `${minutes}m` : `${hours}h ${minutes % 60}m`
+}
+
+/** Text from elsewhere, fit for the one row: control characters could move the cursor or change the colours. */
+function oneLine(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\s]+/g, ' ').trim()
+}
+
+const WIDE =
+  /[\p{Emoji_Presentation}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]|[\uff01-\uff60]/u
+
+function truncate(text: string, columns: number): string {
+  let width = 0
+  let end = 0
+  for (const character of text) {
+    width += WIDE.test(character) ? 2 : 1
+    if (width > columns) return `${text.slice(0, Math.max(0, end - 1))}…`
+    end += character.length
+  }
+  return text
+}

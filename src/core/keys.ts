@@ -1,0 +1,113 @@
+/** What one piece of the user's input means while claudef's row asks for something. */
+export type Key = 'switch' | 'enter' | 'escape' | 'other' | 'report'
+
+export type KeyPress = { key: Key; bytes: Uint8Array }
+
+/** The input so far that is no whole key yet, and whether it stands inside a bracketed paste. */
+export type KeyReader = { rest: Uint8Array; pasting: boolean }
+
+const ESC = 0x1b
+const PASTE_START = '\x1b[200~'
+const PASTE_END = '\x1b[201~'
+
+/**
+ * Cuts input into key presses. Keys are known as plain bytes, in the kitty protocol (`CSI 93;5u`) and in
+ * modifyOtherKeys (`CSI 27;5;93~`); nothing inside a paste is a key. Mouse, focus and the terminal's answers are
+ * reports. `reader` keeps what a read has cut off; `flush` gives that up for whole (a lone Esc).
+ */
+export function readKeys(reader: KeyReader, input: Uint8Array, options: { flush: boolean }): KeyPress[] {
+  const bytes = concat(reader.rest, input)
+  const presses: KeyPress[] = []
+  let at = 0
+  while (at < bytes.length) {
+    const length = reader.pasting ? pasteLength(bytes, at) : keyLength(bytes, at)
+    if (length === 0 && !options.flush) break
+    const piece = bytes.subarray(at, length === 0 ? bytes.length : at + length)
+    presses.push({ key: reader.pasting ? 'other' : nameKey(piece), bytes: piece })
+    const text = ascii(piece)
+    if (text === PASTE_START) reader.pasting = true
+    else if (text.endsWith(PASTE_END)) reader.pasting = false
+    at += piece.length
+  }
+  reader.rest = bytes.slice(at)
+  return presses
+}
+
+/** Bytes up to and with the end of the paste; all that is there while the end is not; 0 while it may be cut. */
+function pasteLength(bytes: Uint8Array, at: number): number {
+  const text = ascii(bytes.subarray(at))
+  const end = text.indexOf(PASTE_END)
+  if (end >= 0) return end + PASTE_END.length
+  for (let size = Math.min(PASTE_END.length - 1, text.length); size > 0; size--) {
+    if (PASTE_END.startsWith(text.slice(-size))) return text.length - size
+  }
+  return text.length
+}
+
+/** Length of the key press at `at`; 0 where its end has not come yet. */
+function keyLength(bytes: Uint8Array, at: number): number {
+  if (bytes[at] !== ESC) return 1
+  const next = bytes[at + 1]
+  if (next === undefined) return 0
+  if (next === 0x5b) return csiLength(bytes, at)
+  // OSC, DCS, APC: the terminal's answers. SS3: a function key.
+  if (next === 0x5d || next === 0x50 || next === 0x5f) return stringLength(bytes, at)
+  if (next === 0x4f) return bytes[at + 2] === undefined ? 0 : 3
+  // Alt and a key, or Esc twice.
+  return next === ESC ? 1 : 2
+}
+
+function csiLength(bytes: Uint8Array, at: number): number {
+  for (let end = at + 2; end < bytes.length; end++) {
+    const byte = bytes[end] ?? 0
+    // `CSI M` and three bytes: a mouse report of the oldest kind.
+    if (end === at + 2 && byte === 0x4d) return bytes.length >= at + 6 ? 6 : 0
+    if (byte >= 0x40 && byte <= 0x7e) return end - at + 1
+  }
+  return 0
+}
+
+function stringLength(bytes: Uint8Array, at: number): number {
+  for (let end = at + 2; end < bytes.length; end++) {
+    if (bytes[end] === 0x07) return end - at + 1
+    if (bytes[end] === ESC && bytes[end + 1] === 0x5c) return end - at + 2
+  }
+  return 0
+}
+
+function nameKey(piece: Uint8Array): Key {
+  const text = ascii(piece)
+  if (text === '\x1d' || matchesKey(text, 93, 5)) return 'switch'
+  if (text === '\r' || matchesKey(text, 13, 1)) return 'enter'
+  if (text === '\x1b' || matchesKey(text, 27, 1)) return 'escape'
+  const isAnswer = /^\x1b([\]P_]|\[[?>]|\[[IO]$|\[<|\[M|\[\d+;\d+R$)/.test(text)
+  // A key's release (kitty event type 3) is no press.
+  return isAnswer || /^\x1b\[[\d:;]*:3[u~A-Z]$/.test(text) ? 'report' : 'other'
+}
+
+/**
+ * `modifiers` as the protocols count them: 1 plus Shift 1, Alt 2, Ctrl 4. Lock keys (64 and 128) do not matter.
+ */
+function matchesKey(text: string, code: number, modifiers: number): boolean {
+  const kitty = /^\x1b\[(\d+)(?::[\d:]*)?(?:;(\d*)(?::[12])?(?:;[\d:]*)?)?u$/.exec(text)
+  const other = /^\x1b\[27;(\d+);(\d+)~$/.exec(text)
+  const [seenCode, seenModifiers] = kitty ? [kitty[1], kitty[2]] : [other?.[2], other?.[1]]
+  return Number(seenCode) === code && ((Number(seenModifiers || 1) - 1) & 0x3f) + 1 === modifiers
+}
+
+function concat(first: Uint8Array, second: Uint8Array): Uint8Array {
+  if (first.length === 0) return second
+  const whole = new Uint8Array(first.length + second.length)
+  whole.set(first)
+  whole.set(second, first.length)
+  return whole
+}
+
+/** One character per byte, so that positions stay byte positions. */
+function ascii(bytes: Uint8Array): string {
+  let text = ''
+  for (let at = 0; at < bytes.length; at += 8192) {
+    text += String.fromCharCode(...bytes.subarray(at, at + 8192))
+  }
+  return text
+}

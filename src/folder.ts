@@ -1,0 +1,125 @@
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { isObject } from './core/settings.ts'
+import { quote } from './key.ts'
+
+/** What Claude Code tells its SessionStart hook: which conversation it is in now. */
+export type SessionStart = {
+  sessionId: string
+  transcript: string
+  cwd: string
+  /** `startup`, `resume`, `clear`, `compact`, and what later versions add. */
+  source: string
+  /** Told at `startup` only (2.1.330). */
+  model: string | undefined
+}
+
+/** A private folder (mode 700) for the length of one claudef: settings, the hook's messages, the key's socket. */
+export type SessionFolder = {
+  path: string
+  /** Shell command for the hook: drops its stdin here, prints nothing, never fails. */
+  hookCommand: string
+  writeSettings: (settings: Record<string, unknown>) => string
+  /** Calls back for each message of the hook, until `remove`. */
+  watch: (onStart: (start: SessionStart) => void, onError: (error: Error) => void) => void
+  remove: () => void
+}
+
+const MESSAGE = /^start\.\d+\.json$/
+
+/**
+ * Makes the folder, in the user's runtime folder where there is one (systemd), else in the one for temporary files.
+ * @throws where neither can be written to
+ */
+export function createSessionFolder(env: NodeJS.ProcessEnv): SessionFolder {
+  const folder = makeFolder(env.XDG_RUNTIME_DIR ? [env.XDG_RUNTIME_DIR, os.tmpdir()] : [os.tmpdir()])
+  const watchers: fs.FSWatcher[] = []
+  return {
+    path: folder,
+    hookCommand: dropCommand(folder),
+    writeSettings: (settings) => {
+      const file = path.join(folder, 'settings.json')
+      fs.writeFileSync(file, JSON.stringify(settings), { mode: 0o600 })
+      return file
+    },
+    watch: (onStart, onError) => {
+      const watcher = fs.watch(folder, (_, name) => {
+        if (name === null || !MESSAGE.test(name)) return
+        const start = takeMessage(path.join(folder, name))
+        if (start !== undefined) onStart(start)
+      })
+      watcher.on('error', onError)
+      watchers.push(watcher)
+    },
+    remove: () => {
+      for (const watcher of watchers) watcher.close()
+      fs.rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Removes the folders of claudefs that were killed: named after a process that is no more. */
+export function sweepSessionFolders(env: NodeJS.ProcessEnv): void {
+  for (const parent of [env.XDG_RUNTIME_DIR, os.tmpdir()]) {
+    if (!parent) continue
+    for (const name of fs.readdirSync(parent)) {
+      const pid = /^claudef-(\d+)-\w{6}$/.exec(name)?.[1]
+      if (pid !== undefined && !isAlive(Number(pid)))
+        fs.rmSync(path.join(parent, name), { recursive: true, force: true })
+    }
+  }
+}
+
+function makeFolder(parents: string[]): string {
+  let failure: unknown
+  for (const parent of parents) {
+    try {
+      return fs.mkdtempSync(path.join(parent, `claudef-${process.pid}-`))
+    } catch (error) {
+      failure = error
+    }
+  }
+  throw failure
+}
+
+/**
+ * Written under another name first, so that a message is there whole or not at all. Before the JSON goes a line
+ * that is `0` in the background sessions of `/fork`, which inherit the hook but are not ours (Claude Code 2.1.330).
+ */
+function dropCommand(folder: string): string {
+  const file = `${quote(`${folder}/start.`)}$$`
+  const message = '{ echo "$CLAUDE_CODE_SESSION_ATTENDED"; cat; }'
+  return `{ ${message} >${file}.part && mv ${file}.part ${file}.json; } 2>/dev/null || :`
+}
+
+function takeMessage(file: string): SessionStart | undefined {
+  try {
+    const [attended, ...json] = fs.readFileSync(file, 'utf8').split('\n')
+    fs.rmSync(file)
+    const message: unknown = JSON.parse(json.join('\n'))
+    if (attended === '0' || !isObject(message)) return undefined
+    const { session_id: sessionId, transcript_path: transcript, cwd, source, model } = message
+    if (typeof sessionId !== 'string' || typeof transcript !== 'string') return undefined
+    return {
+      sessionId,
+      transcript,
+      cwd: String(cwd ?? ''),
+      source: String(source ?? ''),
+      model: typeof model === 'string' ? model : undefined,
+    }
+  } catch {
+    // The event of the removal, or of a message that has been taken already.
+    return undefined
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // Somebody else's process: alive.
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}

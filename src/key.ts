@@ -1,0 +1,71 @@
+import fs from 'node:fs'
+import net from 'node:net'
+import path from 'node:path'
+
+/** An API key and where it came from; or why there is none. */
+export type FoundKey =
+  | { type: 'key'; key: string; source: string }
+  | { type: 'none' }
+  | { type: 'refused'; source: string; reason: string }
+
+/** The variables that Claude Code itself would pay with: none of them reaches a child of claudef's. */
+export const KEY_VARIABLES = ['CLAUDE_FALLBACK_API_KEY', 'ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN']
+
+/** The fallback key: `CLAUDE_FALLBACK_API_KEY`, else an `ANTHROPIC_API_KEY` that stands in the environment. */
+export function findKey(env: NodeJS.ProcessEnv): FoundKey {
+  for (const source of ['CLAUDE_FALLBACK_API_KEY', 'ANTHROPIC_API_KEY']) {
+    const key = env[source]?.trim()
+    if (!key) continue
+    const reason = refuse(key)
+    return reason === undefined ? { type: 'key', key, source } : { type: 'refused', source, reason }
+  }
+  return { type: 'none' }
+}
+
+/** What may be shown of a key: its last four characters, of a key that is long enough to keep the rest secret. */
+export function maskKey(key: string): string {
+  return key.length < 20 ? '…' : `…${key.slice(-4)}`
+}
+
+/**
+ * Hands the key to whoever connects to a socket in `folder` (mode 600, the folder's being 700): Claude Code's
+ * `apiKeyHelper`. So the key stands in no argument, no environment and no file.
+ * @returns the helper's command line for a shell, and `close`, which also removes the socket.
+ */
+export async function serveKey(key: string, folder: string): Promise<{ helper: string; close: () => void }> {
+  const socket = path.join(folder, 'key')
+  const server = net.createServer((connection) => {
+    connection.on('error', () => {})
+    connection.end(key)
+  })
+  // Not a reason to stay alive once the session is over.
+  server.unref()
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(socket, resolve)
+  })
+  server.on('error', () => {})
+  fs.chmodSync(socket, 0o600)
+  return {
+    helper: helperCommand(process.execPath, path.join(import.meta.dirname, 'key-helper.js'), socket),
+    close: () => void server.close(),
+  }
+}
+
+/** NODE_OPTIONS is the user's, for their own programs: an inspector or a loader has no place in the helper. */
+function helperCommand(...words: string[]): string {
+  return `NODE_OPTIONS= ${words.map(quote).join(' ')}`
+}
+
+/** One word for a POSIX shell. */
+export function quote(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`
+}
+
+function refuse(key: string): string | undefined {
+  if (key.startsWith('sk-ant-oat')) {
+    return 'it is a login token of the subscription, not an API key. Make a key in the Claude Console.'
+  }
+  if (/[^\x21-\x7e]/.test(key)) return 'it has a space or another character that no API key has.'
+  return undefined
+}

@@ -1,0 +1,18 @@
+import fs from 'node:fs'
+import path from 'node:path'
+
+/** Writes one line to claudef's log file. Never throws, and never prints: the screen belongs to Claude Code. */
+export type Log = (message: string) => void
+
+/** The log file: `.claude_fallback_error.log` in `home`, mode 600, one line with an ISO time stamp per message. */
+export function openLog(home: string, now: () => Date): Log {
+  const file = path.join(home, '.claude_fallback_error.log')
+  return (message) => {
+    const line = `${now().toISOString()} [${process.pid}] ${message.replaceAll('\n', ' ')}\n`
+    try {
+      fs.appendFileSync(file, line, { mode: 0o600 })
+    } catch {
+      // A full disk or a read-only home is no reason to disturb a session.
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import type tty from 'node:tty'
+import { childEnvironment, readSettingsOption } from './claude.ts'
+import type { Config } from './config.ts'
+import { optionValue, sessionChoice, startArgs, type Token } from './core/args.ts'
+import type { Billing } from './core/policy.ts'
+import { mergeSettings } from './core/settings.ts'
+import { createSessionFolder, type SessionFolder } from './folder.ts'
+import { type FoundKey, findKey, serveKey } from './key.ts'
+import type { Log } from './log.ts'
+import { type Ending, loadPty, type Pty, type PtyOptions } from './pty.ts'
+import { openTerminal, type Terminal } from './terminal.ts'
+
+/** All of the world that a launch touches, beside files. */
+export type World = {
+  /** Without `node` and the script. */
+  argv: readonly string[]
+  env: NodeJS.ProcessEnv
+  cwd: string
+  /** Absolute path of claudef's executable. */
+  own: string
+  stdin: tty.ReadStream
+  stdout: tty.WriteStream & { fd: number }
+  warn: (sentence: string) => void
+  /** Epoch ms. */
+  now: () => number
+}
+
+/** One claudef with its terminal, through all the children that follow each other in it. */
+export type Session = {
+  world: World
+  config: Config
+  log: Log
+  /** The real Claude Code. */
+  claude: string
+  tokens: readonly Token[]
+  key: FoundKey
+  folder: SessionFolder
+  /** The user's own `--settings`, read once. */
+  userSettings: Record<string, unknown>
+  terminal: Terminal
+  openPty: (options: PtyOptions) => Pty
+  child: Pty | undefined
+  /** While an API child lives: gives it the key. */
+  keyServer: { helper: string; close: () => void } | undefined
+  /** What is done with what the terminal and the child bring. */
+  handlers: Handlers
+}
+
+export type Handlers = {
+  onInput: (input: Buffer) => void
+  onOutput: (output: Uint8Array) => boolean
+  onEnd: (ending: Ending) => void
+  onSignal: (signal: NodeJS.Signals) => void
+}
+
+/** The conversation that the first child opens, as far as it is known before it says so itself. */
+export type First = { startedAt: number; sessionId: string | undefined }
+
+/** @throws where the addon, the private folder or the user's own settings are out of reach. */
+export function openSession(given: Pick<Session, 'world' | 'config' | 'log' | 'claude' | 'tokens'>): Session {
+  const { world, tokens } = given
+  const openPty = loadPty()
+  const userSettings = readSettingsOption(optionValue(tokens, '--settings'), world.cwd)
+  const folder = createSessionFolder(world.env)
+  const session: Session = {
+    ...given,
+    openPty,
+    userSettings,
+    folder,
+    key: findKey(world.env),
+    child: undefined,
+    keyServer: undefined,
+    handlers: {
+      onInput: (input) => writeToChild(session, input),
+      onOutput: (output) => session.terminal.show(output),
+      onEnd: () => {},
+      onSignal: (signal) => session.child?.signal(signal),
+    },
+    terminal: openTerminal({
+      stdin: world.stdin,
+      stdout: world.stdout,
+      onInput: (input) => session.handlers.onInput(input),
+      onResize: (size) => session.child?.resize(size),
+      onDrain: () => session.child?.resume(),
+    }),
+  }
+  return session
+}
+
+export async function startFirst(session: Session): Promise<First> {
+  const { world, config, tokens } = session
+  const choice = sessionChoice(tokens)
+  const isNew = choice.type === 'new'
+  const sessionId = choice.id ?? (isNew ? crypto.randomUUID() : undefined)
+  const startedAt = world.now()
+  const billing = session.key.type === 'key' ? config.billing : 'subscription'
+  const settings = await writeSettings(session, billing)
+  const ours =
+    isNew && choice.id === undefined && sessionId !== undefined ? { settings, sessionId } : { settings }
+  spawnChild(session, startArgs(world.argv, ours))
+  return { startedAt, sessionId }
+}
+
+/** Writes what the next child gets by `--settings`; with API billing it names the helper that fetches the key. */
+export async function writeSettings(session: Session, billing: Billing): Promise<string> {
+  const { folder, key } = session
+  if (billing === 'api' && key.type === 'key') session.keyServer ??= await serveKey(key.key, folder.path)
+  else {
+    session.keyServer?.close()
+    session.keyServer = undefined
+  }
+  const helper = session.keyServer === undefined ? {} : { apiKeyHelper: session.keyServer.helper }
+  return folder.writeSettings(
+    mergeSettings(session.userSettings, { onSessionStart: folder.hookCommand, ...helper }),
+  )
+}
+
+/** Starts Claude Code on a terminal of its own, in our folder, with every variable of ours but the keys. */
+export function spawnChild(session: Session, args: readonly string[]): void {
+  const { CLAUDE_CODE_OAUTH_TOKEN: token, ...env } = childEnvironment(session.world.env)
+  // Beside an API key it would make Claude Code warn of two logins.
+  const login =
+    token === undefined || session.keyServer !== undefined ? {} : { CLAUDE_CODE_OAUTH_TOKEN: token }
+  session.child = session.openPty({
+    file: session.claude,
+    args,
+    env: { ...env, ...login },
+    cwd: '',
+    size: session.terminal.childSize(),
+    onOutput: (output) => session.handlers.onOutput(output),
+    onDrain: () => session.terminal.holdInput(false),
+    onEnd: (ending) => {
+      session.child = undefined
+      session.handlers.onEnd(ending)
+    },
+  })
+}
+
+export function writeToChild(session: Session, input: Uint8Array): void {
+  if (session.child?.write(input) === false) session.terminal.holdInput(true)
+}

@@ -1,0 +1,71 @@
+// Runs the suite `real`: installs the real Claude Code into the ignored cache, then starts vitest in a
+// network namespace that has nothing but loopback. Arguments are file filters.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const version = '2.1.330'
+const repository = fileURLToPath(new URL('../../', import.meta.url))
+const cache = `${repository}.cache/claude-code/${version}`
+const claude = `${cache}/node_modules/@anthropic-ai/claude-code-${process.platform}-${process.arch}/claude`
+
+const main = (filters) => {
+  if (process.platform !== 'linux') return fail('it needs network namespaces, which only Linux has')
+  for (const [program, packageName] of [
+    ['ip', 'iproute2'],
+    ['unshare', 'util-linux'],
+  ]) {
+    if (!isInstalled(program))
+      return fail(`the program '${program}' is missing: install the package ${packageName}`)
+  }
+  if (!existsSync(claude) && !installClaude()) {
+    return fail(`Claude Code ${version} could not be installed into ${cache}: see npm's words above`)
+  }
+  return runIsolated(filters)
+}
+
+const fail = (reason) => {
+  console.error(`The tests on the real Claude Code cannot run: ${reason}.`)
+  return 1
+}
+
+const isInstalled = (program) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
+
+/** The program is a native binary in an optional package of its own; npm's install scripts are not needed. */
+const installClaude = () => {
+  console.log(`Installing Claude Code ${version} (380 MB) into .cache, once…`)
+  mkdirSync(cache, { recursive: true })
+  const options = [
+    '--prefix',
+    cache,
+    '--ignore-scripts',
+    '--no-save',
+    '--no-package-lock',
+    '--no-audit',
+    '--no-fund',
+  ]
+  spawnSync('npm', ['install', ...options, `@anthropic-ai/claude-code@${version}`], {
+    cwd: cache,
+    stdio: 'inherit',
+  })
+  return existsSync(claude)
+}
+
+const runIsolated = (filters) => {
+  // Only root may make a network namespace; others do it as root of a user namespace of their own.
+  const unshareOptions = process.getuid() === 0 ? ['-n'] : ['-r', '-n']
+  const inside = 'ip link set lo up && exec "$0" "$@"'
+  const vitest = [
+    `${repository}node_modules/vitest/vitest.mjs`,
+    ...['run', '--config', 'test/vitest.config.ts', '--project', 'real', ...filters],
+  ]
+  const { status, error } = spawnSync(
+    'unshare',
+    [...unshareOptions, 'sh', '-c', inside, process.execPath, ...vitest],
+    { cwd: repository, stdio: 'inherit', env: { ...process.env, CLAUDEF_TEST_NAMESPACE: '1' } },
+  )
+  if (error) return fail(error.message)
+  return status ?? 1
+}
+
+process.exitCode = main(process.argv.slice(2))

@@ -1,0 +1,68 @@
+import type { IModes, Terminal } from '@xterm/headless'
+
+export type ScreenModes = IModes & {
+  buffer: 'normal' | 'alternate'
+  cursorVisible: boolean
+  /** DEC private modes (`CSI ? n h`) that the program turned on and has not turned off, ascending. */
+  privateModes: number[]
+  /** Kitty keyboard flags pushed (`CSI > n u`) and not popped. */
+  kittyPushes: number
+  /** modifyOtherKeys (`CSI > 4 ; n m`), 0 when off. */
+  modifyOtherKeys: number
+  /** Rows of the scroll region (`CSI top ; bottom r`) counted from 1; undefined when it is the whole screen. */
+  scrollRegion: [top: number, bottom: number] | undefined
+}
+
+// On without anybody asking for them: wraparound, blinking cursor by some terminals' choice, cursor shown.
+const onByDefault = new Set([7, 12, 25])
+
+/**
+ * Follows the terminal modes that a program sets. Returns a function that tells their present state.
+ * Beside xterm's own account it keeps those that xterm's headless build ignores or hides.
+ */
+export const followModes = (terminal: Terminal): (() => ScreenModes) => {
+  const privateModes = new Set<number>()
+  let cursorVisible = true
+  let kittyPushes = 0
+  let modifyOtherKeys = 0
+  let scrollRegion: [number, number] | undefined
+
+  const setPrivate = (on: boolean) => (params: (number | number[])[]) => {
+    for (const mode of params.flat()) {
+      if (mode === 25) cursorVisible = on
+      if (onByDefault.has(mode)) continue
+      if (on) privateModes.add(mode)
+      else privateModes.delete(mode)
+    }
+    return false
+  }
+  const { parser } = terminal
+  parser.registerCsiHandler({ prefix: '?', final: 'h' }, setPrivate(true))
+  parser.registerCsiHandler({ prefix: '?', final: 'l' }, setPrivate(false))
+  parser.registerCsiHandler({ prefix: '>', final: 'u' }, () => {
+    kittyPushes += 1
+    return false
+  })
+  parser.registerCsiHandler({ prefix: '<', final: 'u' }, ([count]) => {
+    kittyPushes = Math.max(0, kittyPushes - Number(count || 1))
+    return false
+  })
+  parser.registerCsiHandler({ prefix: '>', final: 'm' }, ([resource, value]) => {
+    if (resource === 4) modifyOtherKeys = Number(value ?? 0)
+    return false
+  })
+  parser.registerCsiHandler({ final: 'r' }, ([top, bottom]) => {
+    const region: [number, number] = [Number(top || 1), Number(bottom || terminal.rows)]
+    scrollRegion = region[0] === 1 && region[1] === terminal.rows ? undefined : region
+    return false
+  })
+  return () => ({
+    ...terminal.modes,
+    buffer: terminal.buffer.active.type,
+    cursorVisible,
+    privateModes: [...privateModes].sort((a, b) => a - b),
+    kittyPushes,
+    modifyOtherKeys,
+    scrollRegion,
+  })
+}
