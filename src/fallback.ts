@@ -1,8 +1,7 @@
 import fs from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { configFolder } from './claude.ts'
+import { watchConversation, whileBusy } from './claude-process.ts'
 import { hasOption, resumeArgs } from './core/args.ts'
 import { renderBanner } from './core/banner.ts'
 import { type KeyPress, type KeyReader, readKeys } from './core/keys.ts'
@@ -16,7 +15,6 @@ import {
   type State,
   transition,
 } from './core/policy.ts'
-import { isObject } from './core/settings.ts'
 import { type SessionStart, sweepSessionFolders } from './folder.ts'
 import { maskKey } from './key.ts'
 import type { Ending } from './pty.ts'
@@ -37,14 +35,19 @@ type Watch = {
   sessionId: string | undefined
   transcript: string | undefined
   follower: Follower | undefined
+  /** Follows the child's own word on its conversation, where hooks are off. */
+  conversation: { stop: () => void }
   /** The model that the first child named at its start, before the user could change it. */
   startModel: string | undefined
   /** The child that runs has opened its conversation. */
   opened: boolean
   keys: KeyReader
   keyTimer: NodeJS.Timeout | undefined
-  /** What was typed while no child could read it. */
-  typed: Uint8Array[]
+  /** What was typed while no child could read it; `undefined` while one can. */
+  typed: Uint8Array[] | undefined
+  typedTimer: NodeJS.Timeout | undefined
+  /** Bytes of the transcript when the child was started. */
+  startSize: number
   killTimer: NodeJS.Timeout | undefined
   /** How the last child ended. */
   ending: Ending
@@ -54,11 +57,11 @@ type Watch = {
 /** After SIGTERM a child has this long to end by itself, in ms. Claude Code 2.1.330 takes 50 to 90. */
 const TERM_MS = 3000
 
-/** How long a stop waits for a request in flight, and how often it looks, in ms. */
-const BUSY_MS = { longest: 5000, step: 50 }
-
 /** After the terminal has gone, in ms. */
 const HANGUP_MS = 2000
+
+/** A new child that has not turned bracketed paste on by then gets its input all the same, in ms. */
+const READY_MS = 5000
 
 /** How long an Esc is held to see whether a longer key follows, in ms. */
 const ESCAPE_MS = 25
@@ -69,36 +72,50 @@ const OVERLAP_BYTES = 256 * 1024
 /** Watches over a session until its last child has ended. */
 export function runFallback(session: Session, first: First, firstEnd: Promise<Ending>): Promise<Ending> {
   return new Promise((resolve) => {
-    const { key, config } = session
-    const billing = key.type === 'key' ? config.billing : 'subscription'
+    const { config } = session
     const watch: Watch = {
       session,
       rules: { autoRestart: config.autoRestart, noKey: explainMissingKey(session) },
-      state: initialState(billing, first.startedAt),
+      state: firstState(session, first),
       sessionId: first.sessionId,
       transcript: undefined,
       follower: undefined,
+      conversation: { stop: () => {} },
       startModel: undefined,
       opened: false,
       keys: { rest: new Uint8Array(), pasting: false },
       keyTimer: undefined,
-      typed: [],
+      typed: undefined,
+      typedTimer: undefined,
+      startSize: 0,
       killTimer: undefined,
       ending: { type: 'exit', code: 0 },
       finish: (ending) => {
         clearTimeout(watch.keyTimer)
+        clearTimeout(watch.typedTimer)
+        watch.conversation.stop()
         void watch.follower?.stop()
         resolve(ending)
       },
     }
     attach(watch)
     showNotice(watch)
+    watchChild(watch)
     // Only where it came before `attach`.
     void firstEnd.then((ending) => endChild(watch, ending))
     // Without a word from the hook (hooks may be off) the id must do.
     if (first.sessionId !== undefined) void followById(watch, expected(watch, first.sessionId))
     sweep(session)
   })
+}
+
+function firstState(session: Session, first: First): State {
+  const reason = explainMissingKey(session)
+  if (session.config.billing === 'subscription' || reason === undefined) {
+    return initialState(session.config.billing, first.startedAt)
+  }
+  const text = `CLAUDE_FALLBACK_BILLING is api, but there is no key to pay with (${reason}): on the subscription`
+  return { ...initialState('subscription', first.startedAt), notice: { type: 'told', text } }
 }
 
 function expected(watch: Watch, sessionId: string) {
@@ -112,7 +129,9 @@ function attach(watch: Watch): void {
   session.handlers.onOutput = (output) => {
     // The farewell of a child that another follows: its picture stays until the next one is drawn.
     if (watch.state.next !== undefined && !watch.state.quitting) return true
-    return session.terminal.show(output)
+    const taken = session.terminal.show(output)
+    if (watch.typed !== undefined && session.terminal.takesPaste()) handOver(watch)
+    return taken
   }
   session.handlers.onEnd = (ending) => endChild(watch, ending)
   session.handlers.onSignal = (signal) => passSignal(watch, signal)
@@ -148,28 +167,22 @@ function perform(watch: Watch, action: Action): void {
 
 /** Ends the child: between two requests if it can be had, since prompts that were queued are sent on at a limit. */
 async function stopChild(watch: Watch): Promise<void> {
-  const { child, world } = watch.session
+  const { child } = watch.session
+  watch.typed ??= []
   if (child === undefined) return
-  await whileBusy(configDir(watch), child.pid, world.now)
+  await whileBusy(configDir(watch), child.pid)
   if (watch.session.child !== child) return
   child.signal('SIGTERM')
   watch.killTimer = setTimeout(() => child.signalGroup('SIGKILL'), TERM_MS)
-}
-
-/** Claude Code keeps its state in `sessions/<pid>.json` (2.1.330); where it does not, nothing is waited for. */
-async function whileBusy(config: string, pid: number, now: () => number): Promise<void> {
-  const file = path.join(config, 'sessions', `${pid}.json`)
-  for (const end = now() + BUSY_MS.longest; now() < end; await sleep(BUSY_MS.step)) {
-    const state = parseRow(await readFile(file, 'utf8').catch(() => ''))
-    if (!isObject(state) || state.status !== 'busy') return
-  }
 }
 
 function endChild(watch: Watch, ending: Ending): void {
   clearTimeout(watch.killTimer)
   watch.ending = ending
   const failed = ending.type === 'exit' && ending.code !== 0
-  dispatch(watch, { type: 'ended', end: { failed, opened: watch.opened }, now: watch.session.world.now() })
+  const opened =
+    watch.opened || (watch.transcript !== undefined && fileSize(watch.transcript) > watch.startSize)
+  dispatch(watch, { type: 'ended', end: { failed, opened }, now: watch.session.world.now() })
 }
 
 /** Starts the conversation again, under the same id, with what the user said at the first start. */
@@ -179,12 +192,22 @@ async function startAgain(watch: Watch, how: { billing: Billing; prompt: boolean
   if (sessionId === undefined) throw new Error('the session id is unknown')
   session.terminal.undo({ keepScreen: true })
   watch.opened = false
+  watch.startSize = watch.transcript === undefined ? 0 : fileSize(watch.transcript)
   const settings = await writeSettings(session, how.billing)
   const model = await chooseModel(watch)
   const prompt = how.prompt ? session.config.continuePrompt : ''
   const ours = { settings, sessionId, prompt, ...(model === undefined ? {} : { model }) }
   spawnChild(session, resumeArgs(session.world.argv, ours))
-  for (const input of watch.typed.splice(0)) writeToChild(session, input)
+  watchChild(watch)
+  watch.typedTimer = setTimeout(() => handOver(watch), READY_MS)
+}
+
+/** The new child reads its input now: it gets what was typed meanwhile, in order. */
+function handOver(watch: Watch): void {
+  clearTimeout(watch.typedTimer)
+  const typed = watch.typed ?? []
+  watch.typed = undefined
+  for (const input of typed) writeToChild(watch.session, input)
 }
 
 /** The model that the conversation last used, unless the user's own `--model` still says the same. */
@@ -197,7 +220,8 @@ async function chooseModel(watch: Watch): Promise<string | undefined> {
 function passSignal(watch: Watch, signal: NodeJS.Signals): void {
   const { child } = watch.session
   if (signal === 'SIGUSR1' || signal === 'SIGUSR2') return child?.signal(signal)
-  dispatch(watch, { type: 'quit' })
+  // Claude Code takes a SIGINT for a Ctrl+C, which need not end it; in the middle of a switch it means: stop here.
+  if (signal !== 'SIGINT' || watch.state.next !== undefined) dispatch(watch, { type: 'quit' })
   if (signal !== 'SIGHUP') return child?.signal(signal)
   child?.signalGroup(signal)
   setTimeout(() => child?.signalGroup('SIGKILL'), HANGUP_MS)
@@ -225,6 +249,18 @@ async function followById(
   if (watch.sessionId !== sessionId) return
   const file = found ?? transcript
   follow(watch, file, Math.max(0, fileSize(file) - OVERLAP_BYTES))
+}
+
+function watchChild(watch: Watch): void {
+  const { child } = watch.session
+  watch.conversation.stop()
+  if (child === undefined) return
+  const onSessionId = (sessionId: string) => {
+    if (watch.sessionId === sessionId && watch.follower !== undefined) return
+    watch.sessionId = sessionId
+    void followById(watch, expected(watch, sessionId))
+  }
+  watch.conversation = watchConversation({ config: configDir(watch), pid: child.pid, onSessionId })
 }
 
 function configDir(watch: Watch): string {
@@ -266,30 +302,32 @@ function parseRow(line: string): unknown {
   }
 }
 
-/** Hands input on; only while the row asks for a key is it looked at. */
+/** Hands input on; only while the row asks for a key, or no child can read, is it looked at. */
 function takeInput(watch: Watch, input: Uint8Array): void {
   const { state, session, keys } = watch
-  if (state.next !== undefined || session.child === undefined) return void watch.typed.push(input)
   const asks = ['offer', 'question', 'api'].includes(state.notice.type)
-  if (!asks && keys.rest.length === 0 && !keys.pasting) return writeToChild(session, input)
+  const untouched = watch.typed === undefined && !asks && keys.rest.length === 0 && !keys.pasting
+  if (untouched) return writeToChild(session, input)
   clearTimeout(watch.keyTimer)
-  pressKeys(watch, readKeys(keys, input, { flush: false }))
-  if (keys.rest.length > 0) {
-    watch.keyTimer = setTimeout(() => {
-      pressKeys(watch, readKeys(keys, new Uint8Array(), { flush: true }))
-    }, ESCAPE_MS)
-  }
+  for (const press of readKeys(keys, input, { flush: false })) takeKey(watch, press)
+  if (keys.rest.length === 0) return
+  watch.keyTimer = setTimeout(() => {
+    for (const press of readKeys(keys, new Uint8Array(), { flush: true })) takeKey(watch, press)
+  }, ESCAPE_MS)
 }
 
-function pressKeys(watch: Watch, presses: KeyPress[]): void {
-  for (const { key, bytes } of presses) {
-    const asked = watch.state.notice.type === 'question'
-    const ours = key === 'switch' || (asked && (key === 'enter' || key === 'escape'))
-    if (key !== 'report' && (ours || asked)) dispatch(watch, { type: 'key', key })
-    if (ours) continue
-    if (watch.state.next !== undefined) watch.typed.push(bytes)
-    else writeToChild(watch.session, bytes)
+function takeKey(watch: Watch, { key, bytes }: KeyPress): void {
+  const { session, state } = watch
+  if (watch.typed !== undefined) {
+    if (key !== 'report') return void watch.typed.push(bytes)
+    // What the terminal answers to a child that is ending is for nobody; the next one's queries are its own.
+    if (state.next === undefined) writeToChild(session, bytes)
+    return
   }
+  const asked = state.notice.type === 'question'
+  const isOurs = key === 'switch' || (asked && (key === 'enter' || key === 'escape'))
+  if (!isOurs) writeToChild(session, bytes)
+  if (key !== 'report' && (isOurs || asked)) dispatch(watch, { type: 'key', key })
 }
 
 function showNotice(watch: Watch): void {

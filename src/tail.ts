@@ -58,6 +58,7 @@ function openTail(Loaded: typeof TailFile, options: TailOptions): Tail {
       if (isOpen) act(input)
     }
   replaceDecoder(tail, whileOpen(options.onChunk))
+  replaceCheckDir(tail, options)
   tail.on(
     'ready',
     whileOpen((fd: number) => tail.setBytePos(options.onOpen(fd))),
@@ -70,7 +71,7 @@ function openTail(Loaded: typeof TailFile, options: TailOptions): Tail {
   })
   start(tail, options)
   return {
-    check: () => tail.checkDir('change', basename(path)),
+    check: () => tail.checkDir('change', null),
     close: () => {
       isOpen = false
       return closeTail(tail)
@@ -86,7 +87,16 @@ function replaceDecoder(tail: TailFile, write: (chunk: Buffer) => void): void {
   tail.decoder = { write: decode, end: () => '' }
 }
 
-function start(tail: TailFile, { path, onDeaf, onRename }: TailOptions): void {
+/** Otherwise each write to another file of the folder costs a read and a stat, 0.1 ms. */
+function replaceCheckDir(tail: TailFile, { path, onRename }: TailOptions): void {
+  const checkDir = tail.checkDir.bind(tail)
+  tail.checkDir = (type, name) => {
+    if (type === 'rename') onRename()
+    if (type === 'rename' || name === null || name === basename(path)) checkDir(type, name)
+  }
+}
+
+function start(tail: TailFile, { path, onDeaf }: TailOptions): void {
   try {
     readFile(tail, path)
   } catch (error) {
@@ -95,10 +105,7 @@ function start(tail: TailFile, { path, onDeaf, onRename }: TailOptions): void {
     tail.watcher = { close: () => {} }
     readFile(tail, path)
   }
-  if (!tail.watcher || !('unref' in tail.watcher)) return
-  tail.watcher.unref().on('change', (type) => {
-    if (type === 'rename') onRename()
-  })
+  if (tail.watcher && 'unref' in tail.watcher) tail.watcher.unref()
 }
 
 function readFile(tail: TailFile, path: string): void {

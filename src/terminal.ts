@@ -24,6 +24,8 @@ export type Terminal = {
   size: () => Size
   /** The room for a child: the whole window less the reserved row. */
   childSize: () => Size
+  /** The child has turned bracketed paste on: it reads its input now. */
+  takesPaste: () => boolean
   /** Passes a child's output on, unchanged. `false`: the terminal is slow, stop until `onDrain`. */
   show: (output: Uint8Array) => boolean
   /**
@@ -59,6 +61,7 @@ export function openTerminal(options: TerminalOptions): Terminal {
     holdInput: (hold) => void (hold ? stdin.pause() : stdin.resume()),
     size,
     childSize: screen.childSize,
+    takesPaste: screen.takesPaste,
     show: screen.show,
     reserveRow: screen.reserveRow,
     undo: screen.undo,
@@ -92,6 +95,7 @@ function openScreen(options: { output: Output; size: () => Size; onResize: (chil
   }
   return {
     childSize,
+    takesPaste: () => modes.private.get(2004) === true,
     show: (bytes: Uint8Array) => {
       const damage = trackModes(modes, bytes)
       insideCharacter = endsInsideCharacter(bytes)

@@ -157,11 +157,10 @@ function resume(follow: Follow, file: fs.BigIntStats): number {
 
 /**
  * While a file is open its inode is not given to another one; afterwards it often is, at once. Then the time of
- * birth tells them apart. Where that is not known, Node hands out 0 or the time of the last change.
+ * birth tells them apart (0 on a file system that keeps none).
  */
-function isSameFile(earlier: fs.BigIntStats, later: fs.BigIntStats): boolean {
-  const isBirthUnknown = [earlier, later].every((file) => file.birthtimeNs === file.ctimeNs)
-  return isSameInode(earlier, later) && (isBirthUnknown || earlier.birthtimeNs === later.birthtimeNs)
+function isSameFile(one: fs.BigIntStats, other: fs.BigIntStats): boolean {
+  return isSameInode(one, other) && one.birthtimeNs === other.birthtimeNs
 }
 
 function isSameInode(one: fs.BigIntStats, other: fs.BigIntStats): boolean {

@@ -285,7 +285,6 @@ describe('a file', () => {
     fs.mkdirSync(path, { recursive: true })
     const { errors, sees } = follow()
     await until(() => expect(errors).toEqual([`Cannot follow ${path}: it is not a file`]))
-    fs.chmodSync(path, 0o700)
     fs.rmdirSync(path)
     append('one\n')
     await sees('one')
@@ -370,6 +369,21 @@ describe('a folder', () => {
   })
 })
 
+test('what other files of the folder get costs no read', async () => {
+  append(`${'x'.repeat(1000)}\n`)
+  const other = `${path}.other`
+  append('', other)
+  const quiet = follow()
+  const busy = follow({ path: other })
+  await quiet.sees('x'.repeat(1000))
+  await until(() => expect(readPositions()).toContain(1001))
+  for (let count = 1; count <= 20; count++) {
+    append('\n', other)
+    await busy.sees(...new Array(count).fill(''))
+  }
+  expect(readPositions().filter((position) => position === 1001).length).toBe(1)
+})
+
 describe.skipIf(process.platform !== 'linux')('stop', () => {
   test('at any moment resolves, delivers no more, and leaves nothing open', async () => {
     append('one\n')
@@ -424,19 +438,22 @@ describe.skipIf(process.platform !== 'linux')('stop', () => {
 })
 
 test('nothing keeps the process alive or wakes it more often than every 2 s', async () => {
-  const count = () => process.getActiveResourcesInfo().filter((type) => type !== 'Timeout').length
+  const countWatchers = () => process.getActiveResourcesInfo().filter((type) => type === 'FSEventWrap').length
+  const before = countWatchers()
   append('')
-  const before = count()
   const there = follow()
   const missing = follow({ path: join(path, '..', 'none', 'a.jsonl') })
   await isReadToEnd()
   append('one\n')
   await there.sees('one')
-  await until(() => expect(count()).toBe(before))
+  expect(countWatchers()).toBe(before)
   expect(createTimeout).not.toHaveBeenCalled()
   expect(createInterval.mock.calls.map(([, milliseconds]) => milliseconds)).toEqual([2000, 2000])
   expect(createInterval.mock.results.map(({ value }) => value.hasRef())).toEqual([false, false])
   expect(missing.errors).toEqual([])
+  const keepsAlive = fs.watch(root)
+  expect(countWatchers()).toBe(before + 1)
+  keepsAlive.close()
 })
 
 test('nothing is ever printed, whatever DEBUG says', () => {

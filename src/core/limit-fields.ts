@@ -7,6 +7,29 @@ export function isRecord(value: unknown): value is Row {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Made up by Claude Code itself to show an API error. The same words are typed, quoted and grepped all the time. */
+export function isErrorRow(row: Row): boolean {
+  const { message } = row
+  const isSynthetic = isRecord(message) && message.model === '<synthetic>'
+  return row.type === 'assistant' && row.isApiErrorMessage === true && isSynthetic
+}
+
+/**
+ * The first words of a row: those that it says itself, or, where `quoted`, those of a tool as well. Looks at the first
+ * blocks alone: a row can have a million.
+ */
+export function textOf(row: Row, quoted = false): string {
+  const content = isRecord(row.message) ? row.message.content : row.content
+  if (typeof content === 'string') return content.slice(0, 1000)
+  if (!Array.isArray(content)) return ''
+  for (const block of content.slice(0, 20)) {
+    if (!isRecord(block)) continue
+    const words = block.type === 'text' ? block.text : quoted ? block.content : undefined
+    if (typeof words === 'string' && words.trim() !== '') return words.slice(0, 1000)
+  }
+  return ''
+}
+
 export type Fields = {
   /** The server's own answer says that a limit refused the request. */
   proven: boolean
@@ -51,18 +74,20 @@ export function readFields(row: Row): Fields {
  * has an `apiError`, and a row without one is none.
  */
 function isQuotaRefusal(row: Row, quota: Row): boolean {
-  const [, major, minor, patch] = /^(\d+)\.(\d+)\.(\d+)/.exec(stringOf(row.version) ?? '') ?? []
-  const isOlder =
-    Number(major) < 2 ||
-    (Number(major) === 2 && (Number(minor) < 1 || (minor === '1' && Number(patch) < 300)))
+  const isClaimed = quota.status === 'rejected' && stringOf(quota.rateLimitType) !== undefined
   const isPolicy = quota.overageDisabledReason === 'org_service_level_disabled'
-  return (
-    quota.status === 'rejected' &&
-    stringOf(quota.rateLimitType) !== undefined &&
-    isOlder &&
-    !isPolicy &&
-    row.apiError == null
-  )
+  return isClaimed && !isPolicy && row.apiError == null && isBefore(stringOf(row.version), [2, 1, 300])
+}
+
+/** A row that names no version may be of any. */
+function isBefore(version: string | undefined, bound: [number, number, number]): boolean {
+  const parts = /^(\d+)\.(\d+)\.(\d+)/
+    .exec(version ?? '')
+    ?.slice(1)
+    .map(Number)
+  if (parts === undefined) return true
+  const differs = bound.findIndex((part, index) => part !== parts[index])
+  return differs >= 0 && (parts[differs] ?? 0) < (bound[differs] ?? 0)
 }
 
 /** Extra usage is somebody else's to give; beside a claim of the plan's own window that is no news. */

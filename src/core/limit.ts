@@ -1,5 +1,14 @@
 import { API_FAILURES } from './api-failures.ts'
-import { claimed, type Fields, isRecord, type Row, readFields, stringOf } from './limit-fields.ts'
+import {
+  claimed,
+  type Fields,
+  isErrorRow,
+  isRecord,
+  type Row,
+  readFields,
+  stringOf,
+  textOf,
+} from './limit-fields.ts'
 import { type Meaning, normalizeText, readText } from './limit-texts.ts'
 import { parseReset } from './reset.ts'
 
@@ -73,18 +82,17 @@ export function parseLimit(row: unknown, context: LimitContext): Limit | undefin
 /** The same with the reason, and `undefined` where the row does not even resemble a limit. */
 export function judgeRow(row: unknown, context: LimitContext): Judgement | undefined {
   if (!isRecord(row)) return undefined
-  const text = textOf(row)
   if (!isErrorRow(row)) {
-    if (!resemblesLimit(text)) return undefined
+    if (!resemblesLimit(textOf(row, true))) return undefined
     const said =
       row.type === 'assistant'
         ? 'the row is no API error of Claude Code'
         : `said in a row of type ${stringOf(row.type) ?? 'unknown'}`
     return { limit: undefined, reason: said }
   }
-  const meaning = readText(text)
+  const text = textOf(row)
   const fields = readFields(row)
-  const finding = decide(meaning, fields)
+  const finding = decide(readText(text), fields)
   if (finding.verdict === 'none') return { limit: undefined, reason: finding.reason }
   return { limit: limitOf(row, text, finding, fields, context), reason: finding.reason }
 }
@@ -99,25 +107,6 @@ export function limitKey(limit: Limit): string {
   const { scope } = limit
   const whose = scope.type === 'model' ? `model:${scope.name.split(' ')[0]?.toLowerCase()}` : scope.type
   return `${limit.window} ${whose} ${slot}`
-}
-
-function isErrorRow(row: Row): boolean {
-  const { message } = row
-  const isSynthetic = isRecord(message) && message.model === '<synthetic>'
-  return row.type === 'assistant' && row.isApiErrorMessage === true && isSynthetic
-}
-
-/** The first words of a row, whatever its shape. Looks at the first blocks alone: a row can have a million. */
-function textOf(row: Row): string {
-  const content = isRecord(row.message) ? row.message.content : row.content
-  if (typeof content === 'string') return content.slice(0, 1000)
-  if (!Array.isArray(content)) return ''
-  for (const block of content.slice(0, 20)) {
-    if (!isRecord(block)) continue
-    const words = block.type === 'tool_result' ? block.content : block.text
-    if (typeof words === 'string' && words.trim() !== '') return words.slice(0, 1000)
-  }
-  return ''
 }
 
 function resemblesLimit(text: string): boolean {
@@ -180,8 +169,7 @@ function decideLimit(meaning: Extract<Meaning, { type: 'limit' }>, fields: Field
   }
   if (verdict === 'tell') return { verdict, reason: 'a limit of the organization', window, scope }
   const claim = claimed(fields.claim)
-  const isNamed = window === 'session' || window === 'weekly' || scope.type === 'model'
-  if (fields.isOrganizations && !isNamed) return unknownLimit(fields, true)
+  if (fields.isOrganizations) return unknownLimit(fields, true)
   if (scope.type === 'model') return { verdict: 'offer', reason: 'a limit of one model', window, scope }
   if (claim.scope.type === 'model') return { verdict: 'offer', reason: 'a limit of one model', ...claim }
   const both = { window: window === 'unknown' ? claim.window : window, scope }

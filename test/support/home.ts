@@ -101,6 +101,8 @@ const makeEnvironment = (home: string, temporary: string, apiUrl: string): Recor
   TERM: 'xterm-256color',
   LANG: 'C.UTF-8',
   TMPDIR: temporary,
+  // Claude Code puts sockets and scratch files into /tmp, whatever TMPDIR says.
+  CLAUDE_CODE_TMPDIR: temporary,
   ANTHROPIC_BASE_URL: apiUrl,
   CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
   CLAUDE_CODE_MAX_RETRIES: '1',

@@ -5,15 +5,15 @@ export type ScreenModes = IModes & {
   cursorVisible: boolean
   /** DEC private modes (`CSI ? n h`) that the program turned on and has not turned off, ascending. */
   privateModes: number[]
-  /** Kitty keyboard flags pushed (`CSI > n u`) and not popped. */
-  kittyPushes: number
+  /** Kitty keyboard flags pushed (`CSI > n u`) and not popped; each screen has a stack of its own. */
+  kittyPushes: { normal: number; alternate: number }
   /** modifyOtherKeys (`CSI > 4 ; n m`), 0 when off. */
   modifyOtherKeys: number
   /** Rows of the scroll region (`CSI top ; bottom r`) counted from 1; undefined when it is the whole screen. */
   scrollRegion: [top: number, bottom: number] | undefined
 }
 
-// On without anybody asking for them: wraparound, blinking cursor by some terminals' choice, cursor shown.
+// On from the start: wraparound, the cursor's blinking (in some terminals), the cursor itself.
 const onByDefault = new Set([7, 12, 25])
 
 /**
@@ -23,7 +23,7 @@ const onByDefault = new Set([7, 12, 25])
 export const followModes = (terminal: Terminal): (() => ScreenModes) => {
   const privateModes = new Set<number>()
   let cursorVisible = true
-  let kittyPushes = 0
+  const kittyPushes = { normal: 0, alternate: 0 }
   let modifyOtherKeys = 0
   let scrollRegion: [number, number] | undefined
 
@@ -40,11 +40,12 @@ export const followModes = (terminal: Terminal): (() => ScreenModes) => {
   parser.registerCsiHandler({ prefix: '?', final: 'h' }, setPrivate(true))
   parser.registerCsiHandler({ prefix: '?', final: 'l' }, setPrivate(false))
   parser.registerCsiHandler({ prefix: '>', final: 'u' }, () => {
-    kittyPushes += 1
+    kittyPushes[terminal.buffer.active.type] += 1
     return false
   })
   parser.registerCsiHandler({ prefix: '<', final: 'u' }, ([count]) => {
-    kittyPushes = Math.max(0, kittyPushes - Number(count || 1))
+    const { type } = terminal.buffer.active
+    kittyPushes[type] = Math.max(0, kittyPushes[type] - Number(count || 1))
     return false
   })
   parser.registerCsiHandler({ prefix: '>', final: 'm' }, ([resource, value]) => {
@@ -61,7 +62,7 @@ export const followModes = (terminal: Terminal): (() => ScreenModes) => {
     buffer: terminal.buffer.active.type,
     cursorVisible,
     privateModes: [...privateModes].sort((a, b) => a - b),
-    kittyPushes,
+    kittyPushes: { ...kittyPushes },
     modifyOtherKeys,
     scrollRegion,
   })
