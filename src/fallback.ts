@@ -213,7 +213,7 @@ function handOver(watch: Watch): void {
 /** The model that the conversation last used, unless the user's own `--model` still says the same. */
 async function chooseModel(watch: Watch): Promise<string | undefined> {
   const { transcript, startModel, session } = watch
-  const last = transcript === undefined ? undefined : (await readLastModel(transcript))?.model
+  const last = transcript === undefined ? undefined : await readLastModel(transcript)
   return last === startModel && hasOption(session.tokens, '--model') ? undefined : last
 }
 

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type AssistantUsage, parseAssistantUsage } from './core/usage.ts'
+import { parseModel } from './core/usage.ts'
 import { createLineFilter, createLineSplitter, type LineSplitter, readLinesBackwards } from './lines.ts'
 import { isMissing, loadTail, type Tail, type TailOptions } from './tail.ts'
 import { watchNearest } from './watch.ts'
@@ -147,7 +147,7 @@ function open(follow: Follow): void {
 /** The byte offset to read from: where the line began that was not finished, or 0 if this is another file. */
 function resume(follow: Follow, file: fs.BigIntStats): number {
   const { splitter } = follow
-  const isSame = follow.file && isSameFile(follow.file, file) && file.size >= splitter.lineStart()
+  const isSame = follow.file && isSameFile(follow.file, file)
   splitter.reset(isSame ? splitter.lineStart() : 0)
   follow.file = file
   follow.watcher?.close()
@@ -252,14 +252,14 @@ async function findFiles(paths: string[]): Promise<{ path: string; mtimeMs: numb
 }
 
 /**
- * Reads the model that a conversation last used, and how many tokens its last request held, from the newest
- * answer in the main conversation. Undefined if there is no answer or no file; rejects where it cannot be read.
+ * Reads the model that a conversation last used, from the newest row of the main conversation that tells one.
+ * Undefined if none does or there is no file; rejects where it cannot be read.
  */
-export async function readLastModel(path: string): Promise<AssistantUsage | undefined> {
+export async function readLastModel(path: string): Promise<string | undefined> {
   try {
-    for await (const line of readLinesBackwards(path, { contains: ['"assistant"'] })) {
-      const usage = parseAssistantUsage(line)
-      if (usage) return usage
+    for await (const line of readLinesBackwards(path, { contains: ['"assistant"', '"modelId"'] })) {
+      const model = parseModel(line)
+      if (model !== undefined) return model
     }
   } catch (error) {
     if (!isMissing(error)) throw error

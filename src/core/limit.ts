@@ -191,7 +191,7 @@ function isClaimed(window: LimitWindow, claim: string | undefined): boolean {
     case 'weekly':
       return claim === 'seven_day'
     case 'monthly':
-      return /month|thirty_day/.test(claim)
+      return /^(?:monthly|one_month|thirty_day)$/.test(claim)
     case 'unknown':
       return claim === 'five_hour' || claim === 'seven_day'
     case 'credits':

@@ -21,24 +21,20 @@ const onByDefault = new Set([7, 12, 25])
  * Beside xterm's own account it keeps those that xterm's headless build ignores or hides.
  */
 export const followModes = (terminal: Terminal): (() => ScreenModes) => {
-  const privateModes = new Set<number>()
-  let cursorVisible = true
+  const privateModes = new Set(onByDefault)
   const kittyPushes = { normal: 0, alternate: 0 }
   let modifyOtherKeys = 0
   let scrollRegion: [number, number] | undefined
 
-  const setPrivate = (on: boolean) => (params: (number | number[])[]) => {
-    for (const mode of params.flat()) {
-      if (mode === 25) cursorVisible = on
-      if (onByDefault.has(mode)) continue
-      if (on) privateModes.add(mode)
-      else privateModes.delete(mode)
-    }
-    return false
-  }
   const { parser } = terminal
-  parser.registerCsiHandler({ prefix: '?', final: 'h' }, setPrivate(true))
-  parser.registerCsiHandler({ prefix: '?', final: 'l' }, setPrivate(false))
+  parser.registerCsiHandler({ prefix: '?', final: 'h' }, (params) => {
+    for (const mode of params.flat()) privateModes.add(mode)
+    return false
+  })
+  parser.registerCsiHandler({ prefix: '?', final: 'l' }, (params) => {
+    for (const mode of params.flat()) privateModes.delete(mode)
+    return false
+  })
   parser.registerCsiHandler({ prefix: '>', final: 'u' }, () => {
     kittyPushes[terminal.buffer.active.type] += 1
     return false
@@ -60,8 +56,8 @@ export const followModes = (terminal: Terminal): (() => ScreenModes) => {
   return () => ({
     ...terminal.modes,
     buffer: terminal.buffer.active.type,
-    cursorVisible,
-    privateModes: [...privateModes].sort((a, b) => a - b),
+    cursorVisible: privateModes.has(25),
+    privateModes: [...privateModes].filter((mode) => !onByDefault.has(mode)).sort((a, b) => a - b),
     kittyPushes: { ...kittyPushes },
     modifyOtherKeys,
     scrollRegion,

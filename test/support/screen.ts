@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, readSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import xterm from '@xterm/headless'
+import xterm, { type Terminal } from '@xterm/headless'
 import { type IPty, spawn } from 'node-pty'
 import { keyBytes } from './keys.ts'
-import { followModes } from './modes.ts'
+import { followModes, type ScreenModes } from './modes.ts'
 
 export type ScreenOptions = {
   file: string
@@ -33,7 +33,23 @@ export type ScreenPattern = string | RegExp | ((text: string) => boolean)
 
 export type Screen = Awaited<ReturnType<typeof openScreen>>
 
-type Session = ReturnType<typeof startSession>
+type Session = Output & {
+  pty: IPty
+  terminal: Terminal
+  notes: string
+  compareTermios: boolean
+  modes: () => ScreenModes
+  exit: Promise<ScreenExit>
+}
+
+type Output = {
+  chunks: Buffer[]
+  title: string
+  ended: ScreenExit | undefined
+  /** The program has ended and all that it wrote is drawn. */
+  drawn: boolean
+  checks: Set<() => void>
+}
 
 // Left out of node-pty's typings.
 type PtyInternals = { fd: number; ptsName: string; on(event: 'end', listener: () => void): void }
@@ -55,9 +71,6 @@ const closeGrace = 3000
 export const openScreen = async (options: ScreenOptions) => {
   const session = startSession(options)
   const { pty, terminal, exit } = session
-  const type = (text: string | Buffer) => pty.write(text)
-  const key = (name: string) => pty.write(keyBytes(name))
-  const waitFor = (pattern: ScreenPattern, timeoutMs = 20_000) => waitForText(session, pattern, timeoutMs)
   return {
     exit,
     /** The visible rows, trailing blanks trimmed. */
@@ -68,18 +81,13 @@ export const openScreen = async (options: ScreenOptions) => {
     raw: () => Buffer.concat(session.chunks),
     modes: session.modes,
     title: () => session.title,
-    waitFor,
+    waitFor: (pattern: ScreenPattern, timeoutMs = 20_000) => waitForText(session, pattern, timeoutMs),
     /** Sends text as it is. In Claude Code text and Enter must not come in one read: see `submit`. */
-    type,
+    type: (text: string | Buffer) => pty.write(text),
     /** Sends a key by name: `Enter`, `Up`, `Ctrl+C`. */
-    key,
+    key: (name: string) => pty.write(keyBytes(name)),
     /** Types one line, waits until it stands on the screen, then sends Enter. */
-    submit: async (text: string, timeoutMs = 20_000) => {
-      const seen = countIn(visibleText(session), text)
-      type(text)
-      await waitFor((now) => countIn(now, text) > seen, timeoutMs)
-      key('Enter')
-    },
+    submit: (text: string, timeoutMs = 20_000) => submitLine(session, text, timeoutMs),
     resize: (cols: number, rows: number) => {
       terminal.resize(cols, rows)
       pty.resize(cols, rows)
@@ -95,51 +103,45 @@ export const openScreen = async (options: ScreenOptions) => {
   }
 }
 
-const startSession = (options: ScreenOptions) => {
+const startSession = (options: ScreenOptions): Session => {
   const { cols = 100, rows = 30, compareTermios = false } = options
   const terminal = new xterm.Terminal({ cols, rows, scrollback: 5000, allowProposedApi: true })
   const notes = mkdtempSync(join(tmpdir(), 'screen-'))
+  const output: Output = { chunks: [], title: '', ended: undefined, drawn: false, checks: new Set() }
+  const modes = followModes(terminal)
   const pty = spawnOn({ ...options, cols, rows }, notes)
-  const session = {
-    pty,
-    terminal,
-    notes,
-    compareTermios,
-    chunks: [] as Buffer[],
-    title: '',
-    ended: undefined as ScreenExit | undefined,
-    /** The program has ended and all that it wrote is drawn. */
-    drawn: false,
-    checks: new Set<() => void>(),
-    modes: followModes(terminal),
-    exit: undefined as unknown as Promise<ScreenExit>,
-  }
+  const exit = relay(pty, terminal, output)
+  return Object.assign(output, { pty, terminal, notes, compareTermios, modes, exit })
+}
+
+/** Draws what the program writes, gives it xterm's answers, and resolves once all is drawn after its end. */
+const relay = (pty: IPty, terminal: Terminal, output: Output) => {
   const runChecks = () => {
-    for (const check of [...session.checks]) check()
+    for (const check of [...output.checks]) check()
   }
   const receive = (chunk: Buffer) => {
-    session.chunks.push(chunk)
+    output.chunks.push(chunk)
     terminal.write(chunk, runChecks)
   }
   pty.onData((chunk) => receive(chunk as unknown as Buffer))
   readRestAtEnd(pty, receive)
   terminal.onTitleChange((title) => {
-    session.title = title
+    output.title = title
   })
   terminal.onData((answer) => {
-    if (session.ended === undefined) pty.write(answer)
+    if (output.ended === undefined) pty.write(answer)
   })
-  session.exit = new Promise((resolve) => {
+  return new Promise<ScreenExit>((resolve) => {
     pty.onExit(({ exitCode, signal = 0 }) => {
-      session.ended = { code: exitCode, signal }
+      const ended = { code: exitCode, signal }
+      output.ended = ended
       terminal.write('', () => {
-        session.drawn = true
+        output.drawn = true
         runChecks()
-        resolve({ code: exitCode, signal })
+        resolve(ended)
       })
     })
   })
-  return session
 }
 
 const spawnOn = (options: ScreenOptions & { cols: number; rows: number }, notes: string): IPty => {
@@ -190,6 +192,13 @@ const waitForText = (session: Session, pattern: ScreenPattern, timeoutMs: number
     session.checks.add(check)
     check()
   })
+
+const submitLine = async (session: Session, line: string, timeoutMs: number) => {
+  const seen = countIn(visibleText(session), line)
+  session.pty.write(line)
+  await waitForText(session, (now) => countIn(now, line) > seen, timeoutMs)
+  session.pty.write(keyBytes('Enter'))
+}
 
 const matches = (text: string, pattern: ScreenPattern) => {
   if (typeof pattern === 'string') return text.includes(pattern)
