@@ -11,6 +11,8 @@ declare module 'tail-file' {
     decoder: { write: (chunk: Buffer) => string; end: () => string }
     /** `init` while the file is being opened, undefined while there is none. */
     fd: 'init' | number | undefined
+    /** Byte offset of the next read. */
+    pos: number
     /** Of the open file; when null, it is taken from the file once that is open. */
     ino: number | null
     /** On the file's folder; `startTail` opens one unless there is one. */

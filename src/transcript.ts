@@ -131,7 +131,10 @@ function open(follow: Follow): void {
   follow.tail = follow.openTail?.({
     path,
     onOpen: (fd) => resume(follow, fs.fstatSync(fd, { bigint: true })),
-    onChunk: follow.splitter.write,
+    onChunk: (chunk) => {
+      follow.lastError = undefined
+      follow.splitter.write(chunk)
+    },
     onEnd: () => verify(follow),
     onRestart: () => {
       follow.file = undefined
@@ -169,12 +172,12 @@ function isSameInode(one: fs.BigIntStats, other: fs.BigIntStats): boolean {
 
 /** At the end of the file: looks whether it is still found under its path, in the folder that is watched. */
 function verify(follow: Follow): void {
-  follow.lastError = undefined
   if (!follow.isDoubtful) return
   follow.isDoubtful = false
   const { path } = follow.options
   const folder = statIfAny(dirname(path))
   if (folder && follow.folder && isSameInode(folder, follow.folder) && fs.existsSync(path)) return
+  follow.tail?.readRest()
   close(follow)
   search(follow)
 }

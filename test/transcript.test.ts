@@ -19,10 +19,17 @@ const wasLoadedEarly = require.resolve('tail-file') in require.cache
 const printed: string[] = []
 const MB = 2 ** 20
 const read = vi.spyOn(fs, 'read')
-const createInterval = vi.spyOn(globalThis, 'setInterval')
+// The poll must not hide that an event was missed: it only happens when a test asks for it.
+const { setInterval } = globalThis
+const createInterval = vi
+  .spyOn(globalThis, 'setInterval')
+  .mockImplementation((act) => setInterval(act, 2 ** 30))
+const poll = () => createInterval.mock.lastCall?.[0]()
 const createTimeout = vi.spyOn(globalThis, 'setTimeout')
 
 beforeAll(() => {
+  // The first watcher opens a descriptor that stays.
+  fs.watch(root).close()
   process.env.DEBUG = '*'
   for (const stream of [process.stdout, process.stderr]) {
     vi.spyOn(stream, 'write').mockImplementation((text) => printed.push(String(text)) > 0)
@@ -39,11 +46,14 @@ afterAll(() => {
 
 let path: string
 let stops: (() => Promise<void>)[]
+/** How many there are while no file is followed. */
+let descriptors: number
 
 beforeEach(() => {
   path = join(fs.mkdtempSync(join(root, 'config-')), 'projects', '-work', 'id.jsonl')
   stops = []
   vi.clearAllMocks()
+  descriptors = countDescriptors()
 })
 
 afterEach(async () => {
@@ -77,7 +87,43 @@ const readPositions = () => read.mock.calls.map((call: unknown[]) => Number(call
 /** Waits until the follower met the end of the file that is there now. */
 const isReadToEnd = () => until(() => expect(readPositions().at(-1)).toBe(fs.statSync(path).size))
 
+type Done = (error: unknown, value: unknown) => void
+
+/** Lets something happen just before tail-file's next such call, and before it gets the answer. Resolves then. */
+const intercept = (
+  method: 'open' | 'stat',
+  before: () => void,
+  after: () => Promise<void> | void = () => {},
+) => {
+  const call = fs[method] as (...input: unknown[]) => void
+  return new Promise<void>((resolve) => {
+    vi.spyOn(fs, method as 'stat').mockImplementationOnce((...input: unknown[]) => {
+      const done = input.pop() as Done
+      before()
+      call(...input, async (error: unknown, value: unknown) => {
+        await after()
+        done(error, value)
+        resolve()
+      })
+    })
+  })
+}
+
+/** Makes the follower look for something new. */
+const touch = () => fs.utimesSync(path, 1, 1)
+
 const countDescriptors = () => fs.readdirSync('/proc/self/fd').length
+
+const countWatched = () =>
+  fs
+    .readdirSync('/proc/self/fdinfo')
+    .map((fd) =>
+      fs.existsSync(`/proc/self/fdinfo/${fd}`) ? fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8') : '',
+    )
+    .join('\n')
+    .match(/^inotify wd/gm)?.length ?? 0
+
+const countOpen = () => ({ descriptors: countDescriptors(), watched: countWatched() })
 
 describe('a line', () => {
   test('comes once and whole, however it is written', async () => {
@@ -217,15 +263,14 @@ describe('the start', () => {
     expect(errors).toEqual([])
   })
 
-  test('finds a file whose folders are made one after the other', async () => {
+  test('finds a file whose folders are made while it looks for them', async () => {
+    const { watch } = fs
+    const spy = vi.spyOn(fs, 'watch').mockImplementationOnce((...input: unknown[]) => {
+      fs.mkdirSync(dirname(path), { recursive: true })
+      return Reflect.apply(watch, fs, input)
+    })
     const { sees } = follow({ from: 'end' })
-    await until(() => expect(createInterval).toHaveBeenCalled())
-    for (const folder of [dirname(dirname(path)), dirname(path)]) {
-      fs.mkdirSync(folder)
-      await new Promise(setImmediate)
-    }
-    fs.writeFileSync(path, '')
-    await new Promise(setImmediate)
+    await until(() => expect(spy.mock.calls.at(-1)?.[0]).toBe(dirname(path)))
     append('one\n')
     await sees('one')
   })
@@ -267,34 +312,93 @@ describe('a file', () => {
     await sees('one', 'two', 'new', 'newer')
   })
 
-  test('that is removed and made anew is read from its start', async () => {
-    append('old\nhalf')
-    const { sees } = follow({ from: 4 })
-    await isReadToEnd()
+  test.each([[true], [false]])(
+    'that gets more after its end was met loses nothing, replaced: %s',
+    async (isReplaced) => {
+      append('one\n')
+      const { sees } = follow()
+      await sees('one')
+      const isAnswered = intercept('stat', () => {
+        append('two\n')
+        if (!isReplaced) return fs.rmSync(path)
+        append('three\n', `${path}.tmp`)
+        fs.renameSync(`${path}.tmp`, path)
+      })
+      touch()
+      await isAnswered
+      if (!isReplaced) append('three\n')
+      await sees('one', 'two', 'three')
+    },
+  )
+
+  test('that is removed and made anew is read from its start, though it be given the same inode', async () => {
+    const { fstatSync } = fs
+    const fstat = vi.spyOn(fs, 'fstatSync').mockImplementation((...input: unknown[]) => {
+      return Object.assign(Reflect.apply(fstatSync, fs, input), { ino: 7n })
+    })
+    append('old\n')
+    const { sees } = follow()
+    await sees('old')
     fs.rmSync(path)
-    append('one\n')
+    await until(() => expect(countDescriptors()).toBe(descriptors))
+    append('new, longer\n')
+    await sees('old', 'new, longer')
+    fstat.mockRestore()
+  })
+
+  test('that is removed before it could be opened is waited for', async () => {
+    append('old\n')
+    const { errors, sees } = follow()
+    await intercept(
+      'open',
+      () => fs.rmSync(path),
+      () => append('one\n'),
+    )
     await sees('one')
-    const before = countDescriptors()
-    fs.rmSync(path)
-    await until(() => expect(countDescriptors()).toBe(before - 1))
-    append('two\n')
-    await sees('one', 'two')
+    expect(errors).toEqual([])
+  })
+
+  test('that is truncated and has grown again when it is opened is read from its start', async () => {
+    append('one\n')
+    const { sees } = follow()
+    await sees('one')
+    const isAnswered = intercept(
+      'stat',
+      () => fs.truncateSync(path),
+      () => append('two\nthree\n'),
+    )
+    touch()
+    await isAnswered
+    await sees('one', 'two', 'three')
   })
 
   test('that is a folder is told of once, and followed when it is a file', async () => {
     fs.mkdirSync(path, { recursive: true })
     const { errors, sees } = follow()
     await until(() => expect(errors).toEqual([`Cannot follow ${path}: it is not a file`]))
+    poll()
+    expect(errors.length).toBe(1)
     fs.rmdirSync(path)
+    const expected: string[] = []
+    for (const line of ['one', 'two', 'three']) {
+      expected.push(line)
+      append(`${line}\n`)
+      await sees(...expected)
+      expect(errors.length).toBe(expected.length)
+      fs.rmSync(path)
+      fs.mkdirSync(path)
+      await until(() => expect(errors.length).toBe(expected.length + 1))
+      fs.rmdirSync(path)
+    }
+  })
+
+  test('in whose folder place is a file is told of, and followed when it is a folder', async () => {
+    append('', dirname(path))
+    const { errors, sees } = follow()
+    await until(() => expect(errors).toEqual([expect.stringContaining('ENOTDIR')]))
+    fs.rmSync(dirname(path))
     append('one\n')
     await sees('one')
-    fs.rmSync(path)
-    fs.mkdirSync(path)
-    await until(() => expect(errors.length).toBe(2))
-    fs.rmdirSync(path)
-    append('two\n')
-    await sees('one', 'two')
-    expect(errors.length).toBe(2)
   })
 
   test.skipIf(process.getuid?.() === 0)(
@@ -319,9 +423,8 @@ describe('a folder', () => {
         expected.push(`${folder} ${isAtOnce}`)
         append(`${expected.at(-1)}\n`)
         await sees(...expected)
-        const before = countDescriptors()
         fs.rmSync(folder, { recursive: true })
-        if (!isAtOnce) await until(() => expect(countDescriptors()).toBe(before - 1))
+        if (!isAtOnce) await until(() => expect(countDescriptors()).toBe(descriptors))
       }
     }
     append('last\n')
@@ -333,9 +436,8 @@ describe('a folder', () => {
     append('one\nha')
     const { sees } = follow()
     await sees('one')
-    const before = countDescriptors()
     fs.renameSync(dirname(path), `${dirname(path)}.moved`)
-    await until(() => expect(countDescriptors()).toBe(before - 1))
+    await until(() => expect(countDescriptors()).toBe(descriptors))
     append('lf\n', join(`${dirname(path)}.moved`, basename(path)))
     fs.renameSync(`${dirname(path)}.moved`, dirname(path))
     await sees('one', 'half')
@@ -354,18 +456,27 @@ describe('a folder', () => {
   })
 
   test('that cannot be watched is told of, and the poll has to do', async () => {
-    append('one\n')
-    vi.spyOn(fs, 'watch').mockImplementation(() => {
+    const watch = vi.spyOn(fs, 'watch').mockImplementation(() => {
       throw Object.assign(new Error('no watcher left'), { code: 'ENOSPC' })
     })
-    const { errors, sees, stop } = follow()
+    const { errors, sees } = follow()
+    await until(() => expect(watch).toHaveBeenCalled())
+    append('one\n')
+    poll()
     await sees('one')
-    vi.mocked(fs.watch).mockRestore()
     await isReadToEnd()
     append('two\n')
+    poll()
     await sees('one', 'two')
     expect(errors).toEqual(['no watcher left'])
-    await stop()
+    await isReadToEnd()
+    fs.rmSync(path)
+    poll()
+    await until(() => expect(countDescriptors()).toBe(descriptors))
+    append('three\n')
+    poll()
+    await sees('one', 'two', 'three')
+    watch.mockRestore()
   })
 })
 
@@ -387,10 +498,8 @@ test('what other files of the folder get costs no read', async () => {
 describe.skipIf(process.platform !== 'linux')('stop', () => {
   test('at any moment resolves, delivers no more, and leaves nothing open', async () => {
     append('one\n')
-    const warmUp = follow()
-    await warmUp.sees('one')
-    await warmUp.stop()
-    const before = countDescriptors()
+    const clear = vi.spyOn(globalThis, 'clearInterval')
+    const before = countOpen()
     for (let turns = 0; turns < 60; turns++) {
       const { lines, stop } = follow({ path: turns % 3 === 0 ? join(path, '..', 'none', 'a.jsonl') : path })
       for (let turn = 0; turn < turns / 3; turn++) await new Promise(setImmediate)
@@ -398,12 +507,14 @@ describe.skipIf(process.platform !== 'linux')('stop', () => {
       const count = lines.length
       await stopped
       await stop()
-      expect(countDescriptors()).toBe(before)
+      expect(countOpen()).toEqual(before)
       append('more\n')
       expect(lines.length).toBe(count)
     }
-    expect(createInterval).toHaveBeenCalledTimes(61)
-    for (const { value } of createInterval.mock.results) expect(value._destroyed).toBe(true)
+    expect(createInterval).toHaveBeenCalledTimes(60)
+    const timers = createInterval.mock.results.map(({ value }) => value)
+    expect(clear.mock.calls.map(([timer]) => timer)).toEqual(timers.flatMap((timer) => [timer, timer]))
+    clear.mockRestore()
   })
 
   test('from within a line delivers no other', async () => {
@@ -417,12 +528,26 @@ describe.skipIf(process.platform !== 'linux')('stop', () => {
     expect(lines).toEqual(['one'])
   })
 
+  test('while it looks for a replacement leaves nothing open', async () => {
+    append('one\n')
+    const before = countOpen()
+    const { sees, stop } = follow()
+    await intercept(
+      'stat',
+      () => {
+        append('new\n', `${path}.tmp`)
+        fs.renameSync(`${path}.tmp`, path)
+      },
+      stop,
+    )
+    await new Promise(setImmediate)
+    expect(countOpen()).toEqual(before)
+    await sees('one')
+  })
+
   test('during replacement and truncation leaves nothing open', async () => {
     append('one\n')
-    const warmUp = follow()
-    await warmUp.sees('one')
-    await warmUp.stop()
-    const before = countDescriptors()
+    const before = countOpen()
     for (let turns = 0; turns < 40; turns++) {
       const { stop, sees } = follow({ onLine: () => {} })
       await sees()
@@ -432,27 +557,41 @@ describe.skipIf(process.platform !== 'linux')('stop', () => {
       else fs.truncateSync(path)
       for (let turn = 0; turn < turns / 2; turn++) await new Promise(setImmediate)
       await stop()
-      await until(() => expect(countDescriptors()).toBe(before))
+      await until(() => expect(countOpen()).toEqual(before))
     }
+  })
+
+  test('from within an error leaves nothing open', async () => {
+    fs.mkdirSync(path, { recursive: true })
+    const before = countOpen()
+    let stopped: Promise<void> | undefined
+    const { stop } = follow({
+      onError: () => {
+        stopped = stop()
+      },
+    })
+    await until(() => expect(stopped).toBeDefined())
+    await stopped
+    expect(countOpen()).toEqual(before)
   })
 })
 
 test('nothing keeps the process alive or wakes it more often than every 2 s', async () => {
   const countWatchers = () => process.getActiveResourcesInfo().filter((type) => type === 'FSEventWrap').length
-  const before = countWatchers()
+  await until(() => expect(countWatchers()).toBe(0))
   append('')
   const there = follow()
   const missing = follow({ path: join(path, '..', 'none', 'a.jsonl') })
   await isReadToEnd()
   append('one\n')
   await there.sees('one')
-  expect(countWatchers()).toBe(before)
+  expect(countWatchers()).toBe(0)
   expect(createTimeout).not.toHaveBeenCalled()
   expect(createInterval.mock.calls.map(([, milliseconds]) => milliseconds)).toEqual([2000, 2000])
   expect(createInterval.mock.results.map(({ value }) => value.hasRef())).toEqual([false, false])
   expect(missing.errors).toEqual([])
   const keepsAlive = fs.watch(root)
-  expect(countWatchers()).toBe(before + 1)
+  expect(countWatchers()).toBe(1)
   keepsAlive.close()
 })
 

@@ -9,7 +9,6 @@ export type BannerContext = {
   timeZone: string
   /** What may be shown of the key: `…abcd`. */
   key: string
-  sessionId: string | undefined
   /** False where the user asked for none (`NO_COLOR`). */
   color: boolean
 }
@@ -70,13 +69,12 @@ function describeQuestion(billing: Billing, context: BannerContext): string {
 }
 
 function describeApi(notice: Extract<Notice, { type: 'api' }>, context: BannerContext): Line {
-  const payer = `API billing, paid by the key ${context.key}`
   const back = 'Ctrl+] back to the subscription'
   if (notice.failure !== undefined) {
     return { text: `⚠ API billing: ${oneLine(notice.failure.text)} · ${back}`, tone: 'warning' }
   }
   const why = notice.limit === undefined ? '' : ` · ${describeLimit(notice.limit, context)}`
-  return { text: `${payer}${why} · ${back}`, tone: 'paying' }
+  return { text: `API billing (key ${context.key})${why} · ${back}`, tone: 'paying' }
 }
 
 /** `5-hour limit · resets 4:13pm, in 1h 59m` */

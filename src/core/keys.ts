@@ -1,5 +1,5 @@
 /** What one piece of the user's input means while claudef's row asks for something. */
-export type Key = 'switch' | 'enter' | 'escape' | 'other' | 'report'
+type Key = 'switch' | 'enter' | 'escape' | 'other' | 'report'
 
 export type KeyPress = { key: Key; bytes: Uint8Array }
 
@@ -7,13 +7,18 @@ export type KeyPress = { key: Key; bytes: Uint8Array }
 export type KeyReader = { rest: Uint8Array; pasting: boolean }
 
 const ESC = 0x1b
+const BEL = 0x07
+const ENTER = 0x0d
+/** Ctrl+] */
+const SWITCH = 0x1d
 const PASTE_START = '\x1b[200~'
 const PASTE_END = '\x1b[201~'
 
 /**
  * Cuts input into key presses. Keys are known as plain bytes, in the kitty protocol (`CSI 93;5u`) and in
  * modifyOtherKeys (`CSI 27;5;93~`); nothing inside a paste is a key. Mouse, focus and the terminal's answers are
- * reports. `reader` keeps what a read has cut off; `flush` gives that up for whole (a lone Esc).
+ * reports. Plain text comes as one press. `reader` keeps what a read has cut off; `flush` gives that up for whole (a
+ * lone Esc), but not a paste's end, which is sure to come.
  */
 export function readKeys(reader: KeyReader, input: Uint8Array, options: { flush: boolean }): KeyPress[] {
   const bytes = concat(reader.rest, input)
@@ -21,7 +26,7 @@ export function readKeys(reader: KeyReader, input: Uint8Array, options: { flush:
   let at = 0
   while (at < bytes.length) {
     const length = reader.pasting ? pasteLength(bytes, at) : keyLength(bytes, at)
-    if (length === 0 && !options.flush) break
+    if (length === 0 && (reader.pasting || !options.flush)) break
     const piece = bytes.subarray(at, length === 0 ? bytes.length : at + length)
     presses.push({ key: reader.pasting ? 'other' : nameKey(piece), bytes: piece })
     const text = ascii(piece)
@@ -46,15 +51,23 @@ function pasteLength(bytes: Uint8Array, at: number): number {
 
 /** Length of the key press at `at`; 0 where its end has not come yet. */
 function keyLength(bytes: Uint8Array, at: number): number {
-  if (bytes[at] !== ESC) return 1
+  if (bytes[at] !== ESC) return textLength(bytes, at)
   const next = bytes[at + 1]
   if (next === undefined) return 0
   if (next === 0x5b) return csiLength(bytes, at)
   // OSC, DCS, APC: the terminal's answers. SS3: a function key.
   if (next === 0x5d || next === 0x50 || next === 0x5f) return stringLength(bytes, at)
-  if (next === 0x4f) return bytes[at + 2] === undefined ? 0 : 3
+  if (next === 0x4f) return bytes[at + 2] === undefined ? 0 : bytes[at + 2] === ESC ? 2 : 3
   // Alt and a key, or Esc twice.
   return next === ESC ? 1 : 2
+}
+
+/** Enter or Ctrl+] alone, or all up to the next of them or the next sequence. */
+function textLength(bytes: Uint8Array, at: number): number {
+  if (bytes[at] === ENTER || bytes[at] === SWITCH) return 1
+  let end = at + 1
+  while (end < bytes.length && ![ESC, ENTER, SWITCH].includes(bytes[end] ?? 0)) end++
+  return end - at
 }
 
 function csiLength(bytes: Uint8Array, at: number): number {
@@ -63,14 +76,19 @@ function csiLength(bytes: Uint8Array, at: number): number {
     // `CSI M` and three bytes: a mouse report of the oldest kind.
     if (end === at + 2 && byte === 0x4d) return bytes.length >= at + 6 ? 6 : 0
     if (byte >= 0x40 && byte <= 0x7e) return end - at + 1
+    // No byte of a sequence: it was Alt+[ and another key.
+    if (byte < 0x20 || byte > 0x7e) return end - at
   }
   return 0
 }
 
 function stringLength(bytes: Uint8Array, at: number): number {
   for (let end = at + 2; end < bytes.length; end++) {
-    if (bytes[end] === 0x07) return end - at + 1
-    if (bytes[end] === ESC && bytes[end + 1] === 0x5c) return end - at + 2
+    const byte = bytes[end] ?? 0
+    if (byte === BEL) return end - at + 1
+    if (byte === ESC && bytes[end + 1] === 0x5c) return end - at + 2
+    // No byte of an answer: it was Alt+] and another key.
+    if (byte < 0x20 && !(byte === ESC && bytes[end + 1] === undefined)) return 2
   }
   return 0
 }
@@ -78,21 +96,27 @@ function stringLength(bytes: Uint8Array, at: number): number {
 function nameKey(piece: Uint8Array): Key {
   const text = ascii(piece)
   if (text === '\x1d' || matchesKey(text, 93, 5)) return 'switch'
-  if (text === '\r' || matchesKey(text, 13, 1)) return 'enter'
+  // The keypad's Enter has a number of its own in the kitty protocol.
+  if (text === '\r' || matchesKey(text, 13, 1) || matchesKey(text, 57414, 1)) return 'enter'
   if (text === '\x1b' || matchesKey(text, 27, 1)) return 'escape'
-  const isAnswer = /^\x1b([\]P_]|\[[?>]|\[[IO]$|\[<|\[M|\[\d+;\d+R$)/.test(text)
+  const isAnswer =
+    /^\x1b([\]P_]|\[[?>]|\[[IO]$|\[<|\[M|\[\d+;\d+;\d+M$|\[\d+;\d+R$|\[[\d;]*(\$y|[nt])$)/.test(text)
   // A key's release (kitty event type 3) is no press.
   return isAnswer || /^\x1b\[[\d:;]*:3[u~A-Z]$/.test(text) ? 'report' : 'other'
 }
 
 /**
  * `modifiers` as the protocols count them: 1 plus Shift 1, Alt 2, Ctrl 4. Lock keys (64 and 128) do not matter.
+ * Kitty tells beside a key's own code the one that its place has on a US keyboard (third, after the shifted one):
+ * on a Cyrillic keyboard that is Ctrl+]; on a Latin one the key is what it says.
  */
 function matchesKey(text: string, code: number, modifiers: number): boolean {
-  const kitty = /^\x1b\[(\d+)(?::[\d:]*)?(?:;(\d*)(?::[12])?(?:;[\d:]*)?)?u$/.exec(text)
+  const kitty = /^\x1b\[(\d+)(?::\d*)?(?::(\d+))?(?:;(\d*)(?::[12])?(?:;[\d:]*)?)?u$/.exec(text)
   const other = /^\x1b\[27;(\d+);(\d+)~$/.exec(text)
-  const [seenCode, seenModifiers] = kitty ? [kitty[1], kitty[2]] : [other?.[2], other?.[1]]
-  return Number(seenCode) === code && ((Number(seenModifiers || 1) - 1) & 0x3f) + 1 === modifiers
+  const own = Number(kitty ? kitty[1] : other?.[2])
+  const seenCode = own > 127 && kitty?.[2] !== undefined ? Number(kitty[2]) : own
+  const seenModifiers = Number((kitty ? kitty[3] : other?.[1]) || 1)
+  return seenCode === code && ((seenModifiers - 1) & 0x3f) + 1 === modifiers
 }
 
 function concat(first: Uint8Array, second: Uint8Array): Uint8Array {

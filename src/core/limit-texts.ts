@@ -135,6 +135,8 @@ const SOMEBODY_ELSE =
 const PLAN_NAME = /\b(?:team|enterprise) plan(?:'s)?\b/
 const MONEY = /\b(?:usage|spend(?:ing)?|budgets?|caps?|quota|credits?|allowance|allocation|limits?|funds)\b/
 const ASK_AN_ADMIN = /\badmins?\b|\badministrators?\b|\bowner\b|\byour organi[sz]ation\b/
+/** 2.0.60 says it to teams where it says "/upgrade" to others, whatever the limit is. */
+const TEAM_UPSELL = /\bcontact an admin to increase limits\b/
 const ANOTHER_MODEL = /\/model\b|\b(?:another|different|other) models?\b|\bswitch models?\b/
 
 const HIT =
@@ -162,10 +164,9 @@ export function readText(text: string): Meaning {
   )
 }
 
-/** One line, plain spaces and apostrophes, ` · ` between its parts. 1000 characters are five of the longest real texts. */
+/** One line, plain spaces and apostrophes, ` · ` between its parts. */
 export function normalizeText(text: string): string {
   const plain = text
-    .slice(0, 1000)
     .replace(/\u001b\[[\d;]*m|[\p{Cf}\p{Variation_Selector}]/gu, '')
     .normalize('NFKC')
     .replace(/[‘’‛ʼʹ′´`]/g, "'")
@@ -234,13 +235,15 @@ export function modelName(family: string, version: string | undefined): string {
 function readAccount(head: string, tail: string): Meaning | undefined {
   const known = WORDINGS.find((wording) => wording.head.test(head))
   const shaped = HIT.test(head) || OUT_OF.test(head)
-  if (!known && !shaped && !(REACHED.test(head) && head.length < 60)) return undefined
+  if (!known && !shaped && !REACHED.test(head)) return undefined
   const window = known?.window ?? windowOf(head)
   // A plan's window is the plan's on a team too; what an administrator can raise otherwise is a cap of theirs.
   const isWindow = window === 'session' || window === 'weekly'
-  if (ASK_AN_ADMIN.test(tail) && !isWindow) return organizationLimit(window)
-  const isWhole = known?.tail === undefined || known.tail.test(tail)
-  const verdict = known?.verdict === 'switch' && isWhole && !ANOTHER_MODEL.test(tail) ? 'switch' : 'offer'
+  const isTeams = !isWindow && TEAM_UPSELL.test(tail)
+  if (ASK_AN_ADMIN.test(tail) && !isWindow && !isTeams) return organizationLimit(window)
+  const isWhole =
+    (known?.tail === undefined || known.tail.test(tail)) && !ANOTHER_MODEL.test(tail) && !isTeams
+  const verdict = known?.verdict === 'switch' && isWhole ? 'switch' : 'offer'
   const evidence = known ? 'seen' : shaped ? 'likely' : 'weak'
   return { type: 'limit', window, scope: { type: 'account' }, verdict, evidence }
 }

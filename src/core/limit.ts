@@ -210,9 +210,8 @@ function limitOf(
 ): Limit {
   const at = timeOf(row.timestamp)
   const { window, scope } = finding
-  const resetsAt =
-    fields.resetsAt ??
-    parseReset(normalizeText(text), { timeZone: context.timeZone, now: at ?? context.now, window })
+  const clock = { timeZone: context.timeZone, now: at ?? context.now, window }
+  const resetsAt = fields.resetsAt ?? parseReset(normalizeText(text), clock) ?? parseReset(text, clock)
   return {
     window: window === 'unknown' && finding.verdict === 'switch' ? likelyWindow(text, resetsAt, at) : window,
     scope,

@@ -7,19 +7,21 @@
 export type Modes = {
   /** DEC private modes that stand other than a terminal starts with. */
   private: Map<number, boolean>
-  /** Kitty keyboard: flag sets pushed and not yet popped, on the main and on the alternate screen. */
-  kitty: { main: number; alternate: number }
+  /** Kitty keyboard: each screen has a stack of its own. */
+  kitty: { main: KittyStack; alternate: KittyStack }
   modifyOtherKeys: boolean
   scrollRegion: boolean
   cursorStyle: boolean
   keypad: boolean
-  charset: boolean
+  /** Which of `(`, `)`, `*`, `+` (G0 to G3) hold another character set than ASCII. */
+  charsets: Set<string>
   insert: boolean
   /** Text colours or attributes (SGR) are on. */
   style: boolean
   link: boolean
   title: boolean
-  titleStack: number
+  /** What `title` was at each title that was saved (`CSI 22 t`) and not yet taken back. */
+  titleStack: boolean[]
   progress: boolean
   /** OSC numbers (10, 11, 12) of the colours that were changed. */
   colours: Set<number>
@@ -30,11 +32,16 @@ export type Modes = {
   parser: 'ground' | 'escape' | 'csi' | 'string' | 'stringEscape' | 'charset'
 }
 
+/** Flag sets pushed and not yet popped, and whether the flags under them were changed in place. */
+type KittyStack = { pushed: number; changed: boolean }
+
 /** What a piece of output did to the rows below the child's screen: nothing, wiped them, or moved their fence. */
-export type Damage = { wiped: boolean; region: boolean }
+type Damage = { wiped: boolean; region: boolean }
 
 const ESC = 0x1b
 const BEL = 0x07
+const CAN = 0x18
+const SUB = 0x1a
 
 /** Private modes that are on in a terminal nobody has touched. */
 const ON_BY_DEFAULT = new Set([7, 25])
@@ -53,17 +60,17 @@ const MAX_PENDING = 256
 export function createModes(): Modes {
   return {
     private: new Map(),
-    kitty: { main: 0, alternate: 0 },
+    kitty: { main: { pushed: 0, changed: false }, alternate: { pushed: 0, changed: false } },
     modifyOtherKeys: false,
     scrollRegion: false,
     cursorStyle: false,
     keypad: false,
-    charset: false,
+    charsets: new Set(),
     insert: false,
     style: false,
     link: false,
     title: false,
-    titleStack: 0,
+    titleStack: [],
     progress: false,
     colours: new Set(),
     savedCursor: false,
@@ -101,10 +108,22 @@ export function isBetweenSequences(modes: Modes): boolean {
 
 /**
  * The bytes that undo what is still set, in an order in which no step breaks the next (kitty has a stack of
- * keyboard flags on each screen; leaving the alternate screen moves the cursor on the main one).
- * `keepScreen` leaves the alternate screen and the hidden cursor as they are, for another program that follows.
+ * keyboard flags on each screen; leaving the alternate screen moves the cursor on the main one). `modes` counts
+ * them as sent: what it holds afterwards is what still stands.
+ * `keepScreen` leaves the alternate screen, what is set on the main one below it, the hidden cursor and the title
+ * as they are, for another program that follows.
  */
 export function undoModes(modes: Modes, options: { keepScreen: boolean }): string {
+  // It ends what was cut off, which the terminal then acts on: half a title becomes the title.
+  const end = modes.parser === 'ground' ? '' : '\x1b\\'
+  trackModes(modes, encode(end))
+  const undo = describeUndo(modes, options)
+  trackModes(modes, encode(undo))
+  modes.savedCursor = false
+  return end + undo
+}
+
+function describeUndo(modes: Modes, options: { keepScreen: boolean }): string {
   const alternate = onAlternateScreen(modes)
   const leave = alternate && !options.keepScreen
   const isSet = (mode: number) => modes.private.get(mode) === true
@@ -113,17 +132,15 @@ export function undoModes(modes: Modes, options: { keepScreen: boolean }): strin
       .filter(isSet)
       .map((mode) => `\x1b[?${mode}l`)
       .join('')
-  const pop = (count: number) => (count > 0 ? `\x1b[<${count}u` : '')
   return [
-    modes.parser === 'ground' ? '' : '\x1b\\',
     reset(2026),
     reset(1003, 1002, 1000, 1006, 1016, 1015, 1005),
     reset(1004, 2004, 2031, 9001, 2048),
     modes.modifyOtherKeys ? '\x1b[>4m' : '',
-    alternate ? pop(modes.kitty.alternate) : '',
+    alternate ? undoKitty(modes.kitty.alternate) : '',
     modes.scrollRegion ? '\x1b7\x1b[r\x1b8' : '',
     leave ? reset(...ALTERNATE_SCREENS) : '',
-    alternate && !leave ? '' : pop(modes.kitty.main),
+    alternate && !leave ? '' : undoKitty(modes.kitty.main),
     modes.style ? '\x1b[0m' : '',
     modes.link ? '\x1b]8;;\x1b\\' : '',
     modes.private.get(7) === false ? '\x1b[?7h' : '',
@@ -132,21 +149,25 @@ export function undoModes(modes: Modes, options: { keepScreen: boolean }): strin
     [...modes.colours].map((number) => `\x1b]${number + 100}\x1b\\`).join(''),
     reset(1, 6, 69, 5),
     modes.keypad ? '\x1b>' : '',
-    modes.charset ? '\x1b(B\x0f' : '',
+    [...modes.charsets].map((slot) => `\x1b${slot}B`).join('') + (modes.charsets.size > 0 ? '\x0f' : ''),
     modes.insert ? '\x1b[4l' : '',
     undoTitle(modes, options.keepScreen),
     modes.progress ? '\x1b]9;4;0\x1b\\' : '',
   ].join('')
 }
 
-function undoTitle(modes: Modes, keepScreen: boolean): string {
+function undoKitty({ pushed, changed }: KittyStack): string {
+  return (pushed > 0 ? `\x1b[<${pushed}u` : '') + (changed ? '\x1b[=0u' : '')
+}
+
+function undoTitle({ title, titleStack }: Modes, keepScreen: boolean): string {
   if (keepScreen) return ''
-  return (
-    '\x1b[23;0t'.repeat(modes.titleStack) + (modes.title && modes.titleStack === 0 ? '\x1b]0;\x1b\\' : '')
-  )
+  return '\x1b[23;0t'.repeat(titleStack.length) + ((titleStack[0] ?? title) ? '\x1b]0;\x1b\\' : '')
 }
 
 function readByte(modes: Modes, byte: number, damage: Damage): void {
+  // They end any sequence, which is then not acted on.
+  if (byte === CAN || byte === SUB) return toGround(modes)
   switch (modes.parser) {
     case 'ground':
       return
@@ -155,8 +176,7 @@ function readByte(modes: Modes, byte: number, damage: Damage): void {
     case 'csi':
       return readCsi(modes, byte, damage)
     case 'charset':
-      modes.charset = byte !== 0x42
-      return toGround(modes)
+      return readCharset(modes, byte)
     case 'string':
       return readString(modes, byte)
     case 'stringEscape':
@@ -177,16 +197,37 @@ function toGround(modes: Modes): void {
 
 function readEscape(modes: Modes, byte: number, damage: Damage): void {
   const character = String.fromCharCode(byte)
-  if (byte === ESC) return
-  if (character === '[') modes.parser = 'csi'
+  if (byte === ESC) modes.pending = []
+  // Control characters inside a sequence are acted on by the terminal at once and do not end it.
+  else if (byte < 0x20) return
+  // Intermediate bytes (`ESC # 8`, `ESC % G`, `ESC SP F`): the final byte follows.
+  else if (byte <= 0x2f) {
+    modes.pending.push(byte)
+    if ('()*+'.includes(character)) modes.parser = 'charset'
+  } else if (modes.pending.length > 0) {
+    // `ESC # 8` fills the screen with E.
+    if (character === '8' && modes.pending.includes(0x23)) damage.wiped = damage.region = true
+    toGround(modes)
+  } else if (character === '[') modes.parser = 'csi'
   else if (']PX^_'.includes(character)) {
     modes.parser = 'string'
     modes.pending.push(byte)
-  } else if ('()*+'.includes(character)) modes.parser = 'charset'
-  // Intermediate bytes (`ESC # 8`, `ESC % G`, `ESC SP F`): the final byte follows.
-  else if (byte >= 0x20 && byte <= 0x2f) return
-  else {
+  } else {
     applyEscape(modes, character, damage)
+    toGround(modes)
+  }
+}
+
+/** `ESC ( B` is ASCII; any other letter, or two, a set of its own. */
+function readCharset(modes: Modes, byte: number): void {
+  const slot = String.fromCharCode(modes.pending[0] ?? 0)
+  if (byte === ESC) {
+    toGround(modes)
+    modes.parser = 'escape'
+  } else if (byte >= 0x20 && byte <= 0x2f) modes.pending.push(byte)
+  else if (byte >= 0x30) {
+    if (byte === 0x42 && modes.pending.length === 1) modes.charsets.delete(slot)
+    else modes.charsets.add(slot)
     toGround(modes)
   }
 }
@@ -209,8 +250,7 @@ function readCsi(modes: Modes, byte: number, damage: Damage): void {
     modes.parser = 'escape'
     return
   }
-  // Control characters inside a sequence are acted on by the terminal at once and do not end it.
-  if (byte < 0x20) return
+  if (byte < 0x20 || byte === 0x7f) return
   if (byte >= 0x40 && byte <= 0x7e) {
     applyCsi(modes, String.fromCharCode(...modes.pending), String.fromCharCode(byte), damage)
     return toGround(modes)
@@ -219,27 +259,29 @@ function readCsi(modes: Modes, byte: number, damage: Damage): void {
 }
 
 function applyCsi(modes: Modes, parameters: string, final: string, damage: Damage): void {
-  const prefix = /^[?>=<]/.exec(parameters)?.[0] ?? ''
-  const numbers = parameters.slice(prefix.length).split(/[;:]/).map(Number)
+  const [, prefix = '', list = '', intermediates = ''] = /^([?>=<]?)([^ -/]*)(.*)$/.exec(parameters) ?? []
+  const numbers = list.split(/[;:]/).map(Number)
   const first = numbers[0] ?? 0
-  switch (prefix + final) {
+  switch (prefix + intermediates + final) {
     case '?h':
     case '?l':
       for (const mode of numbers) setPrivate(modes, mode, final === 'h', damage)
       return
     case '>u':
-      modes.kitty[onAlternateScreen(modes) ? 'alternate' : 'main'] += 1
+      kittyStack(modes).pushed += 1
       return
     case '<u':
-      return popKitty(modes, first)
+      return popKitty(kittyStack(modes), Math.max(1, first))
+    case '=u':
+      return changeKitty(kittyStack(modes), first, numbers[1] ?? 1)
     case '>m':
-      if (first === 4) modes.modifyOtherKeys = (numbers[1] ?? 0) > 0
+      if (first === 4 || list === '') modes.modifyOtherKeys = (numbers[1] ?? 0) > 0
       return
     case 'm':
       modes.style = first !== 0 || numbers.length > 1
       return
     case 'r':
-      modes.scrollRegion = parameters !== ''
+      modes.scrollRegion = list !== ''
       damage.region = true
       return
     case 'J':
@@ -250,35 +292,54 @@ function applyCsi(modes: Modes, parameters: string, final: string, damage: Damag
       if (numbers.includes(4)) modes.insert = final === 'h'
       return
     case 't':
-      if (first === 22) modes.titleStack += 1
-      if (first === 23) modes.titleStack = Math.max(0, modes.titleStack - 1)
+      if (first === 22) modes.titleStack.push(modes.title)
+      if (first === 23) modes.title = modes.titleStack.pop() ?? modes.title
       return
     case 's':
     case 'u':
-      modes.savedCursor = final === 's'
+      // With parameters `s` sets the left and right margins.
+      if (list === '') modes.savedCursor = final === 's'
       return
-    case 'q':
-      if (parameters.endsWith(' ')) modes.cursorStyle = parseInt(parameters, 10) > 0
+    case ' q':
+      modes.cursorStyle = first > 0
       return
-    case 'p':
-      if (parameters === '!') softReset(modes, damage)
+    case '!p':
+      softReset(modes, damage)
   }
 }
 
 function setPrivate(modes: Modes, mode: number, on: boolean, damage: Damage): void {
   if (!TRACKED.has(mode)) return
-  if (ON_BY_DEFAULT.has(mode) === on) modes.private.delete(mode)
-  else modes.private.set(mode, on)
   if (ALTERNATE_SCREENS.includes(mode)) {
+    setAlternateScreen(modes, mode, on)
     damage.wiped = true
     // Some terminals keep a scroll region for each screen.
     damage.region = true
-  }
+  } else if (ON_BY_DEFAULT.has(mode) === on) modes.private.delete(mode)
+  else modes.private.set(mode, on)
 }
 
-function popKitty(modes: Modes, count: number): void {
-  const screen = onAlternateScreen(modes) ? 'alternate' : 'main'
-  modes.kitty[screen] = Math.max(0, modes.kitty[screen] - Math.max(1, count))
+/** There is one alternate screen: the mode that opened it is to be undone, and any of them closes it. */
+function setAlternateScreen(modes: Modes, mode: number, on: boolean): void {
+  if (!on) for (const any of ALTERNATE_SCREENS) modes.private.delete(any)
+  else if (!onAlternateScreen(modes)) modes.private.set(mode, true)
+}
+
+function kittyStack(modes: Modes): KittyStack {
+  return modes.kitty[onAlternateScreen(modes) ? 'alternate' : 'main']
+}
+
+/** A pop that empties the stack resets the flags under it. */
+function popKitty(stack: KittyStack, count: number): void {
+  if (count > stack.pushed) stack.changed = false
+  stack.pushed = Math.max(0, stack.pushed - count)
+}
+
+/** How: 1 sets exactly these flags, 2 adds them, 3 takes them away. On a pushed set the pop undoes it. */
+function changeKitty(stack: KittyStack, flags: number, how: number): void {
+  if (stack.pushed > 0) return
+  if (how === 1) stack.changed = flags !== 0
+  if (how === 2 && flags !== 0) stack.changed = true
 }
 
 /** DECSTR: what xterm documents as reset by it. */
@@ -287,7 +348,7 @@ function softReset(modes: Modes, damage: Damage): void {
   Object.assign(modes, {
     scrollRegion: false,
     keypad: false,
-    charset: false,
+    charsets: new Set(),
     insert: false,
     savedCursor: false,
   })
@@ -296,7 +357,8 @@ function softReset(modes: Modes, damage: Damage): void {
 
 function readString(modes: Modes, byte: number): void {
   if (byte === ESC) modes.parser = 'stringEscape'
-  else if (byte === BEL) {
+  // BEL ends an OSC, and only that.
+  else if (byte === BEL && modes.pending[0] === 0x5d) {
     readOsc(modes)
     toGround(modes)
   } else if (modes.pending.length < MAX_PENDING) modes.pending.push(byte)
@@ -312,4 +374,8 @@ function readOsc(modes: Modes): void {
   if (number === '9' && rest[0] === '4') modes.progress = (rest[1] ?? '0') !== '0'
   if (['10', '11', '12'].includes(number) && value !== '?') modes.colours.add(Number(number))
   if (['110', '111', '112'].includes(number)) modes.colours.delete(Number(number) - 100)
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
 }

@@ -1,4 +1,5 @@
 import type { LimitWindow } from './limit.ts'
+import { instantAt, instantsAt, isZone, wallAt } from './zone.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -34,7 +35,7 @@ type Day =
  */
 export function parseReset(text: string, context: ResetContext): number | undefined {
   const line = text.slice(0, 2000).normalize('NFKC').replace(/\s+/g, ' ').trim()
-  const epoch = /\|\s*(\d{10}|\d{13})(?!\d)/.exec(line)?.[1]
+  const epoch = /\|\s*([12]\d{9}(?:\d{3})?)(?!\d)/.exec(line)?.[1]
   if (epoch !== undefined) return Number(epoch.padEnd(13, '0'))
   for (const phrase of resetPhrases(line)) {
     const instant = parsePhrase(phrase, context)
@@ -67,7 +68,7 @@ function parsePhrase(phrase: string, context: ResetContext): number | undefined 
     case 'weekday':
       return nextWeekday(day.weekday, time, { now: context.now, timeZone })
     case 'ahead':
-      return atWall(
+      return instantAt(
         startOfDay(wallAt(context.now, timeZone)) + day.days * DAY + msOf(time),
         context.now,
         timeZone,
@@ -110,7 +111,7 @@ function knownZone(name: string): string | undefined {
   const shift = /^(?:UTC|GMT)([+-])(\d{1,2})(?::?(00))?$/i.exec(name.trim())
   // The Etc zones count westward: Etc/GMT+5 is five hours behind.
   const zone = shift ? `Etc/GMT${shift[1] === '+' ? '-' : '+'}${Number(shift[2])}` : name.trim()
-  return zone.toUpperCase() === 'Z' ? 'UTC' : formatOf(zone) && zone
+  return zone.toUpperCase() === 'Z' ? 'UTC' : isZone(zone) ? zone : undefined
 }
 
 function parseClock(words: string): Clock | undefined {
@@ -151,10 +152,8 @@ function parseDay(words: string): Day | undefined {
   if (/\btomorrow\b/i.test(words)) return { type: 'ahead', days: 1 }
   if (/\b(?:today|tonight)\b/i.test(words)) return { type: 'ahead', days: 0 }
   const weekday = WEEKDAY.exec(words)?.[1]
-  return (
-    (weekday && { type: 'weekday', weekday: WEEKDAYS.indexOf(weekday.slice(0, 3).toLowerCase()) }) ||
-    undefined
-  )
+  if (weekday === undefined) return undefined
+  return { type: 'weekday', weekday: WEEKDAYS.indexOf(weekday.slice(0, 3).toLowerCase()) }
 }
 
 function dateOf(month: number, day: number, year: number | undefined): Day {
@@ -192,7 +191,7 @@ function nextWeekday(weekday: number, clock: Clock, { now, timeZone }: Place): n
   for (let days = 0; days <= 8; days++) {
     const wall = today + days * DAY
     if (new Date(wall).getUTCDay() !== weekday) continue
-    const instant = atWall(wall + msOf(clock), now, timeZone)
+    const instant = instantAt(wall + msOf(clock), now, timeZone)
     if (instant >= minute) return instant
   }
   return undefined
@@ -206,24 +205,10 @@ function nearestDate(date: Extract<Day, { type: 'date' }>, clock: Clock, place: 
     const wall = Date.UTC(year, date.month, date.day)
     const exists = new Date(wall).getUTCMonth() === date.month
     if (!exists || date.day < 1) continue
-    const instant = atWall(wall + msOf(clock), now, timeZone)
+    const instant = instantAt(wall + msOf(clock), now, timeZone)
     if (date.year !== undefined || instant >= now - 8 * DAY) return instant
   }
   return undefined
-}
-
-/** One instant for a wall time: the first that is ahead, else the first; where the hour is skipped, the hour after. */
-function atWall(wall: number, now: number, timeZone: string): number {
-  const instants = instantsAt(wall, timeZone)
-  const ahead = instants.find((instant) => instant >= now - (now % MINUTE))
-  return ahead ?? instants[0] ?? wall - offsetAt(wall - DAY, timeZone)
-}
-
-/** All instants, in order, at which the zone's clocks show the wall time: one, two where an hour repeats, or none. */
-function instantsAt(wall: number, timeZone: string): number[] {
-  const offsets = [wall - DAY, wall, wall + DAY].map((instant) => offsetAt(instant, timeZone))
-  const instants = [...new Set(offsets)].map((offset) => wall - offset)
-  return instants.filter((instant) => wallAt(instant, timeZone) === wall).sort((a, b) => a - b)
 }
 
 function startOfDay(wall: number): number {
@@ -232,44 +217,4 @@ function startOfDay(wall: number): number {
 
 function msOf(clock: Clock): number {
   return clock.hour * HOUR + clock.minute * MINUTE
-}
-
-function offsetAt(instant: number, timeZone: string): number {
-  return wallAt(instant, timeZone) - instant
-}
-
-/** What the zone's clocks show, as the epoch ms that UTC would give to it. */
-function wallAt(instant: number, timeZone: string): number {
-  const format = formatOf(timeZone)
-  if (format === undefined) return instant
-  const parts: Record<string, number> = {}
-  for (const { type, value } of format.formatToParts(instant)) parts[type] = Number(value)
-  const { year = 0, month = 1, day = 0, hour = 0, minute = 0, second = 0 } = parts
-  return Date.UTC(year, month - 1, day, hour, minute, second) + (((instant % 1000) + 1000) % 1000)
-}
-
-const formats = new Map<string, Intl.DateTimeFormat>()
-
-/** `undefined` for a zone that Intl does not know. A format costs 50 µs to make, so each is made once. */
-function formatOf(timeZone: string): Intl.DateTimeFormat | undefined {
-  const known = formats.get(timeZone)
-  if (known) return known
-  try {
-    const format = new Intl.DateTimeFormat('en-US-u-ca-gregory-nu-latn', {
-      timeZone,
-      hourCycle: 'h23',
-      year: 'numeric',
-      month: 'numeric',
-      day: 'numeric',
-      hour: 'numeric',
-      minute: 'numeric',
-      second: 'numeric',
-    })
-    // Zones are spelled in the rows, in any case: no file may fill the memory with them.
-    if (formats.size > 1000) formats.clear()
-    formats.set(timeZone, format)
-    return format
-  } catch {
-    return undefined
-  }
 }

@@ -161,6 +161,7 @@ describe('the same words in another dress', () => {
     'YOU HAVE HIT YOUR SESSION LIMIT | RESETS 4PM',
     "  \n\n  You've hit your session limit · resets 16:00  \n/upgrade to increase your limit",
     "You've hit your session limit · resets at 4pm",
+    "You've hit your session limit.\nIt resets at 4pm.",
     "\u001b[31mYou've hit your session limit\u001b[0m · resets 4pm",
     '5-hour limit reached ∙ resets 4pm\r\n/upgrade to increase your usage limit.',
     '5‑hour limit reached ∙ resets 4pm',
@@ -266,7 +267,7 @@ describe('no row at all', () => {
     const huge = `${SESSION} ${'x'.repeat(1e8)}`
     const limit = parseLimit(errorRow(huge), inZone)
     expect(limit?.text).toHaveLength(1000)
-    const blocks = Array.from({ length: 1e6 }, () => ({ type: 'text', text: ' ' }))
+    const blocks = Array.from({ length: 1e5 }, () => ({ type: 'text', text: ' ' }))
     expect(verdictOf(errorRow('', { message: { model: '<synthetic>', content: blocks } }))).toBe('none')
   })
 })
@@ -274,6 +275,7 @@ describe('no row at all', () => {
 test.each<[string, string, Row]>([
   ['extra usage in use', 'offer', limitFields('five_hour', { isUsingOverage: true })],
   ['extra usage allowed', 'offer', limitFields('five_hour', { overageStatus: 'allowed_warning' })],
+  ['extra usage in use, said otherwise', 'offer', limitFields('five_hour', { overageInUse: true })],
   ['a limit that is not rejected', 'offer', limitFields('five_hour', { status: 'allowed' })],
   ['the claim of another window', 'offer', limitFields('seven_day')],
   ['the claim of a model', 'offer', limitFields('seven_day_sonnet')],
@@ -298,6 +300,8 @@ describe('words that nobody has shown us', () => {
     ["You've hit your session limit · run /login to switch accounts · resets 7pm", 'switch'],
     ["You've reached your weekly limit · resets tomorrow at 3pm", 'switch'],
     ['Session limit reached ∙ resets 7pm ∙ contact an admin to increase limits', 'switch'],
+    ['Limit reached · resets 7pm (UTC) · contact an admin to increase limits', 'offer'],
+    ['Usage limit reached · resets 7pm (UTC) · contact an admin to increase limits', 'offer'],
     ['Claude usage limit reached. Your limit will reset at 3pm (Etc/GMT+5).', 'switch'],
     ["You've hit your daily limit · resets tomorrow at 3pm", 'offer'],
     ["You've hit your hourly limit · resets in 45m", 'offer'],
@@ -359,6 +363,7 @@ describe('words that nobody has shown us', () => {
     ['Fable limit reached · continuing on Fable 5 uses usage credits', 'none'],
     ['Fable 5 now uses usage credits · Claude stopped here · send a message to be asked again', 'none'],
     ["You've hit your session limit · retrying in 5s", 'none'],
+    ["You've hit your limit · 50 requests per minute", 'none'],
     ["You're now using usage credits · Your session limit resets 5pm", 'none'],
     ['Claude Opus 4 limit reached, now using Sonnet 4', 'none'],
     ["You've used 95% of your session limit · resets 7pm", 'none'],
@@ -381,6 +386,39 @@ describe('words that nobody has shown us', () => {
     const theirs = limitFields('overage', { overageDisabledReason: 'member_zero_credit_limit' })
     expect(verdictOf(errorRow(text, theirs))).toBe('tell')
   })
+
+  test('a shape of words with nothing else is not enough', () => {
+    expect(verdictOf(errorRow('Daily limit reached · resets 7pm', { error: undefined }))).toBe('none')
+    const theirs = "Our proxy's monthly budget for your team is used up"
+    expect(verdictOf(errorRow(theirs, { apiErrorIsTransient: true }))).toBe('none')
+    expect(verdictOf(errorRow(theirs, { error: undefined }))).toBe('none')
+  })
+
+  test('a throttle stays one under the fields of a limit', () => {
+    const throttle = 'Server is temporarily limiting requests (not your usage limit)'
+    expect(verdictOf(errorRow(throttle, limitFields('five_hour')))).toBe('none')
+  })
+
+  test('whose limit it is', () => {
+    const scopeOf = (text: string, more?: Row) => parseLimit(errorRow(text, more), inZone)?.scope
+    expect(scopeOf("You've hit your Pro limit")).toEqual({ type: 'account' })
+    expect(scopeOf("You've hit your weekly limit", limitFields('seven_day_sonnet'))).toEqual({
+      type: 'model',
+      name: 'Sonnet',
+    })
+    expect(scopeOf('Wait', limitFields('seven_day_overage_included'))).toEqual({
+      type: 'model',
+      name: 'Fable',
+    })
+  })
+
+  test.each([0, -1, 1795363238_000, 9e15, '0', null])(
+    'a reset that is no time, %j, leaves that of the words',
+    (resetsAt) => {
+      const limit = parseLimit(errorRow(SESSION, limitFields('five_hour', { resetsAt })), inZone)
+      expect(limit?.resetsAt).toBe(Date.parse('2026-11-22T16:00:00Z'))
+    },
+  )
 
   test('quotaLimits alone prove nothing where a limit would have its own type', () => {
     const { quotaLimits } = limitFields('five_hour')

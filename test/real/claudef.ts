@@ -1,52 +1,153 @@
-import { readFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { expect, onTestFinished } from 'vitest'
 import { startApi } from '../../fixtures/api/server.js'
 import { type HomeOptions, makeHome } from '../support/home.ts'
 import { findRealClaude } from '../support/real-claude.ts'
 import { openScreen, type Screen } from '../support/screen.ts'
+import { processesIn, sessionFolders, watchForLeaks } from './leak.ts'
 
 const claudef = fileURLToPath(new URL('../../bin/claudef.js', import.meta.url))
 
-/** A made-up API key: 108 characters as real ones have, its end unique to this run. */
-export const key = `sk-ant-api03-${'made-up-for-tests-'.repeat(5)}${Math.random().toString(36).slice(2, 10)}`
+/** A made-up API key as long as real ones are, each end of it found nowhere else. */
+export const key = `sk-ant-api03-${makeUnique()}-made-up-for-tests-${'0'.repeat(53)}-${makeUnique()}`
+
+export type SetupOptions = Omit<HomeOptions, 'apiUrl'> & {
+  /** CLAUDE_FALLBACK_AUTO_RESTART; true by default. */
+  auto?: boolean
+  /** CLAUDE_FALLBACK_API_KEY; `key` by default. */
+  fallbackKey?: string | false
+}
+
+export type RunOptions = {
+  env?: Record<string, string>
+  /** The project's folder by default. */
+  cwd?: string
+  compareTermios?: boolean
+  cols?: number
+}
+
+/** One start of Claude Code by claudef. */
+export type Start = { pid: number; args: string[] }
 
 export type Setup = Awaited<ReturnType<typeof setUp>>
 
-/** A home with a made-up subscription, the loopback API, and claudef around the real Claude Code. */
-export async function setUp(options: Omit<HomeOptions, 'apiUrl'> & { auto?: boolean; fallbackKey?: string | false } = {}) {
-  const api = await startApi()
+/**
+ * A home with a made-up subscription, the loopback API, and claudef around the real Claude Code. When the test has
+ * finished all of it is ended, and it fails where a process or a folder of claudef's stays, or where the key has
+ * been seen in any place but claudef's own memory and environment.
+ */
+export async function setUp(options: SetupOptions = {}) {
+  const screens: Screen[] = []
+  const api = await startApi({
+    onRequest: () => {
+      leaks.checkProcesses()
+      leaks.checkFiles()
+    },
+  })
   const home = makeHome({ ...options, apiUrl: api.url })
   const { auto = true, fallbackKey = key } = options
-  const env = {
+  const claude = recordStarts(join(home.root, 'bin'))
+  const env: Record<string, string> = {
     ...home.env,
-    CLAUDE_FALLBACK_CLAUDE: findRealClaude(),
-    ...(auto ? { CLAUDE_FALLBACK_AUTO_RESTART: '1' } : {}),
-    ...(fallbackKey === false ? {} : { CLAUDE_FALLBACK_API_KEY: fallbackKey }),
+    CLAUDE_FALLBACK_CLAUDE: claude.path,
+    ...(auto && { CLAUDE_FALLBACK_AUTO_RESTART: '1' }),
+    ...(fallbackKey !== false && { CLAUDE_FALLBACK_API_KEY: fallbackKey }),
   }
-  const screens: Screen[] = []
+  const owners = () => screens.flatMap((screen) => pidOf(screen) ?? [])
+  const leaks = watchForLeaks({ secret: key, folder: home.root, owners })
+  const tearDown = async () => {
+    leaks.checkProcesses()
+    leaks.checkFiles()
+    for (const screen of screens) leaks.checkScreen(screen)
+    for (const screen of screens) await screen.close()
+    await expect.poll(() => processesIn(home.root), { message: 'processes that stay' }).toEqual([])
+    leaks.checkFiles()
+    const { found, owned } = leaks.stop()
+    const folders = sessionFolders(home.env.TMPDIR ?? '')
+    await api.close()
+    home.cleanup()
+    expect(found, 'places where the key was seen').toEqual([])
+    expect(folders, 'session folders that stay').toEqual([])
+    if (fallbackKey === key && screens.length > 0) expect(owned).toBeGreaterThan(0)
+  }
+  onTestFinished(tearDown)
   return {
     api,
     home,
     env,
+    starts: claude.starts,
+    /** Answers the trust dialog of one more folder in advance. */
+    trust: (folder: string) => {
+      const file = join(home.home, '.claude.json')
+      const state = JSON.parse(readFileSync(file, 'utf8'))
+      state.projects[folder] = { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true }
+      writeFileSync(file, JSON.stringify(state))
+    },
     /** Runs claudef with these arguments on a screen of its own. */
-    run: async (args: string[] = [], more: { env?: Record<string, string>; cwd?: string; compareTermios?: boolean } = {}) => {
+    run: async (args: string[] = [], more: RunOptions = {}) => {
+      const { cwd = home.cwd, ...screenOptions } = more
+      const file = { file: process.execPath, args: [claudef, ...args] }
       const screen = await openScreen({
-        file: process.execPath,
-        args: [claudef, ...args],
-        cwd: more.cwd ?? home.cwd,
+        rows: 40,
+        ...screenOptions,
+        ...file,
+        cwd,
         env: { ...env, ...more.env },
-        compareTermios: more.compareTermios ?? false,
       })
       screens.push(screen)
       return screen
     },
-    /** What claudef has written to its log. */
-    log: () => readFileSync(join(home.home, '.claude_fallback_error.log'), 'utf8'),
-    tearDown: async () => {
-      for (const screen of screens) await screen.close()
-      await api.close()
-      home.cleanup()
+    /** What claudef has written to its log; empty where it has said nothing. */
+    log: () => readIfAny(join(home.home, '.claude_fallback_error.log')),
+    /** The conversation that a running Claude Code says it is in. */
+    sessionOf: (pid: number): string | undefined => {
+      const state = readIfAny(join(home.configDir, 'sessions', `${pid}.json`))
+      return state === '' ? undefined : JSON.parse(state).sessionId
     },
+  }
+}
+
+/** A `claude` that writes down how it was started and becomes the real one, under the same process id. */
+function recordStarts(folder: string) {
+  const path = join(folder, 'claude')
+  const record = join(folder, 'starts')
+  mkdirSync(join(folder, 'real'), { recursive: true })
+  symlinkSync(findRealClaude(), join(folder, 'real', 'claude'))
+  const script = `#!/bin/sh
+printf '%s\\037' "$$" "$@" "$(printf '\\036')" >>"\${0%/*}/starts"
+exec "\${0%/*}/real/claude" "$@"
+`
+  writeFileSync(path, script)
+  chmodSync(path, 0o755)
+  const starts = (): Start[] =>
+    readIfAny(record)
+      .split('\x1e\x1f')
+      .slice(0, -1)
+      .map((words) => words.split('\x1f').slice(0, -1))
+      .map(([pid, ...args]) => ({ pid: Number(pid), args }))
+  return { path, starts }
+}
+
+function makeUnique(): string {
+  return randomBytes(18).toString('base64url').replace(/[-_]/g, 'x')
+}
+
+/** Under a shell the id is not known at once, and after the end no more. */
+function pidOf(screen: Screen): number | undefined {
+  try {
+    return screen.pid()
+  } catch {
+    return undefined
+  }
+}
+
+function readIfAny(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { type Dirent, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export type LeakWatch = ReturnType<typeof watchForLeaks>
@@ -7,46 +7,43 @@ export type LeakOptions = {
   secret: string
   /** Everything below is searched: the home, the temporary folder with claudef's session folder, the project. */
   folder: string
-  /** The processes that were started with the secret in their environment, each with what started it. */
+  /** The process ids of claudef, which was given the secret in its environment. */
   owners: () => number[]
 }
 
 /** How often all processes are searched while nothing happens, in ms: the key's helper lives for some 50. */
-const EVERY_MS = 20
+const EVERY_MS = 25
 
 /**
- * Searches for the secret, from now on and until `stop`, where it must never be: in the arguments and the
- * environment of every process of the machine but its owners. `checkFiles` searches the files, too.
+ * Searches for the secret where it must never be, from now on and until `stop`: in the arguments and the
+ * environment of every process of the machine, except claudef and what started it. `checkFiles` searches files.
  */
 export function watchForLeaks(options: LeakOptions) {
   const found = new Set<string>()
   const needles = needlesOf(options.secret)
+  const has = (text: string) => needles.some((needle) => text.includes(needle))
   let owned = 0
   const checkProcesses = () => {
-    const owners = withAncestors(options.owners())
-    for (const [pid, place, text] of processTexts()) {
-      if (!needles.some((needle) => text.includes(needle))) continue
-      if (owners.has(pid)) owned += 1
-      // Between fork and exec a child of an owner still has the owner's memory.
-      else if (!isFork(pid, owners)) found.add(`${place} of ${describe(pid)}`)
+    for (const pid of processIds()) {
+      const args = readIfAny(`/proc/${pid}/cmdline`)
+      const isInArgs = has(args)
+      if (!isInArgs && !has(readIfAny(`/proc/${pid}/environ`))) continue
+      if (mayKnow(pid, args, options.owners())) owned += 1
+      else found.add(`${isInArgs ? 'the arguments' : 'the environment'} of ${describe(pid, args)}`)
     }
   }
   const timer = setInterval(checkProcesses, EVERY_MS)
   return {
     checkProcesses,
     checkFiles: () => {
-      for (const path of filesBelow(options.folder)) {
-        const text = readIfAny(path)
-        if (needles.some((needle) => text.includes(needle))) found.add(path)
-      }
+      for (const path of filesBelow(options.folder)) if (has(readIfAny(path))) found.add(path)
     },
     /** Only the secret's last four characters may show. */
     checkScreen: (screen: { raw: () => Buffer; history: () => string }) => {
       const texts = [screen.raw().toString('latin1'), screen.history().replaceAll('\n', '')]
-      const shown = [...needles, options.secret.slice(-5)]
-      if (texts.some((text) => shown.some((needle) => text.includes(needle)))) found.add('the screen')
+      if (texts.some((text) => has(text) || text.includes(options.secret.slice(-5)))) found.add('the screen')
     },
-    /** Ends the search. `owned` counts how often it found the secret where it has to be: it can find it. */
+    /** Ends the search. `owned`: how often the secret was found where it has to be, since a search can be blind. */
     stop: () => {
       clearInterval(timer)
       return { found: [...found], owned }
@@ -57,7 +54,7 @@ export function watchForLeaks(options: LeakOptions) {
 /** The processes whose home is below the folder: what a run has left behind. */
 export function processesIn(folder: string): string[] {
   const pids = processIds().filter((pid) => readIfAny(`/proc/${pid}/environ`).includes(`HOME=${folder}/`))
-  return pids.map(describe)
+  return pids.map((pid) => describe(pid, readIfAny(`/proc/${pid}/cmdline`)))
 }
 
 /** claudef's own private folders and their sockets below a temporary folder. */
@@ -71,11 +68,21 @@ function needlesOf(secret: string): string[] {
   return [secret.slice(0, 24), secret.slice(-12), base64.slice(0, 32)]
 }
 
-function* processTexts(): Generator<[pid: number, place: string, text: string]> {
-  for (const pid of processIds()) {
-    yield [pid, 'the arguments', readIfAny(`/proc/${pid}/cmdline`)]
-    yield [pid, 'the environment', readIfAny(`/proc/${pid}/environ`)]
-  }
+/**
+ * claudef itself, a fork of it that has not become another program yet, the `stty` by which it sets its terminal,
+ * and what this test put around it.
+ */
+function mayKnow(pid: number, args: string, owners: number[]): boolean {
+  const parents = ancestorsOf(pid)
+  if (owners.includes(pid) || owners.some((owner) => readIfAny(`/proc/${owner}/cmdline`) === args))
+    return true
+  if (args.startsWith('stty\0') && owners.includes(parents[0] ?? 0)) return true
+  return parents.includes(process.pid) && !parents.some((parent) => owners.includes(parent))
+}
+
+function ancestorsOf(pid: number): number[] {
+  const parent = parentOf(pid)
+  return parent > 1 ? [parent, ...ancestorsOf(parent)] : []
 }
 
 function processIds(): number[] {
@@ -84,32 +91,30 @@ function processIds(): number[] {
     .filter((pid) => pid > 0)
 }
 
-function withAncestors(pids: number[]): Set<number> {
-  const all = new Set<number>()
-  for (let pid of pids) {
-    for (; pid > 1 && !all.has(pid); pid = parentOf(pid)) all.add(pid)
-  }
-  return all
-}
-
-function isFork(pid: number, owners: ReadonlySet<number>): boolean {
-  const parent = parentOf(pid)
-  const commandLine = readIfAny(`/proc/${pid}/cmdline`)
-  return commandLine === '' || (owners.has(parent) && commandLine === readIfAny(`/proc/${parent}/cmdline`))
-}
-
 function parentOf(pid: number): number {
   const afterName = readIfAny(`/proc/${pid}/stat`).split(') ').at(-1) ?? ''
   return Number(afterName.split(' ')[1] ?? 0)
 }
 
-function describe(pid: number): string {
-  return `process ${pid} (${readIfAny(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim()})`
+function describe(pid: number, args: string): string {
+  return `process ${pid} (${args.replaceAll('\0', ' ').trim()})`
 }
 
+/** Files and folders may go while they are listed: Claude Code tidies up. */
 function filesBelow(folder: string): string[] {
-  const entries = existsSync(folder) ? readdirSync(folder, { withFileTypes: true, recursive: true }) : []
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  return listFolder(folder).flatMap((entry) => {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) return filesBelow(path)
+    return entry.isFile() ? [path] : []
+  })
+}
+
+function listFolder(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+  } catch {
+    return []
+  }
 }
 
 /** One character per byte; empty for what has gone. */

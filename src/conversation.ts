@@ -1,0 +1,119 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { watchConversation } from './claude-process.ts'
+import { LIMIT_MARKER } from './core/limit.ts'
+import type { SessionStart } from './folder.ts'
+import type { Log } from './log.ts'
+import {
+  type Follower,
+  findTranscript,
+  followTranscript,
+  readLastModel,
+  transcriptSlug,
+} from './transcript.ts'
+
+/** Which conversation the child is in, and the rows that may tell of a limit there. */
+export type Conversation = {
+  sessionId: () => string | undefined
+  /** A child has been started. */
+  begin: (pid: number) => void
+  /** The child that began last has opened a conversation: its hook ran, or it wrote a row. */
+  hasOpened: () => boolean
+  /** The SessionStart hook has told where the child is now. */
+  enter: (start: SessionStart) => void
+  /** The model that the conversation last used, and the one that the first child named at its start. */
+  models: () => Promise<{ last: string | undefined; first: string | undefined }>
+  stop: () => void
+}
+
+type Place = { sessionId: string; transcript: string }
+
+/** Of a transcript that was there before: how much of its end is read again, in bytes. Older rows do not count. */
+const OVERLAP_BYTES = 256 * 1024
+
+/**
+ * Follows the transcript of the conversation that a child is in. It is told by the hook; where hooks are off, by the
+ * id that was chosen for a new conversation, and by what Claude Code keeps of its own processes.
+ */
+export function followConversation(options: {
+  /** Claude Code's folder. */
+  config: string
+  cwd: string
+  sessionId: string | undefined
+  onRow: (row: unknown) => void
+  log: Log
+}): Conversation {
+  const { config, cwd, log } = options
+  let { sessionId } = options
+  let transcript: string | undefined
+  let follower: Follower | undefined
+  let processWatch = { stop: () => {} }
+  let firstModel: string | undefined
+  let opened = false
+  let startBytes = 0
+
+  const follow = (file: string) => {
+    if (transcript === file) return
+    void follower?.stop()
+    transcript = file
+    follower = followTranscript({
+      path: file,
+      from: Math.max(0, fileSize(file) - OVERLAP_BYTES),
+      contains: [LIMIT_MARKER],
+      onLine: (line) => options.onRow(parseRow(line)),
+      onError: (error) => log(error.message),
+    })
+  }
+  // The path that the hook tells is made up from the working folder: after `--resume` from another folder the rows go
+  // on in a file elsewhere (2.1.330). So a file that exists comes first.
+  const go = async (place: Place) => {
+    sessionId = place.sessionId
+    const exists = fs.existsSync(place.transcript)
+    const found = exists ? undefined : await findTranscript({ configDir: config, sessionId, cwd })
+    if (sessionId === place.sessionId) follow(found ?? place.transcript)
+  }
+  const expected = (id: string): Place => ({
+    sessionId: id,
+    transcript: path.join(config, 'projects', transcriptSlug(cwd), `${id}.jsonl`),
+  })
+  if (sessionId !== undefined) void go(expected(sessionId))
+  return {
+    sessionId: () => sessionId,
+    begin: (pid) => {
+      opened = false
+      startBytes = transcript === undefined ? 0 : fileSize(transcript)
+      processWatch.stop()
+      const onSessionId = (id: string) => {
+        if (id !== sessionId || follower === undefined) void go(expected(id))
+      }
+      processWatch = watchConversation({ config, pid, onSessionId })
+    },
+    hasOpened: () => opened || (transcript !== undefined && fileSize(transcript) > startBytes),
+    enter: (start) => {
+      opened = true
+      if (start.source === 'startup') firstModel = start.model
+      void go(start)
+    },
+    models: async () => {
+      const last = transcript === undefined ? undefined : await readLastModel(transcript)
+      return { last, first: firstModel }
+    },
+    stop: () => {
+      processWatch.stop()
+      void follower?.stop()
+    },
+  }
+}
+
+/** The first line of an overlap may be cut: no JSON, no row. */
+function parseRow(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
+
+function fileSize(file: string): number {
+  return fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0
+}

@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest'
+import type { Screen } from '../support/screen.ts'
+import { type Setup, setUp } from './claudef.ts'
+import { askOnce, openSession, switchAtLimit } from './limit.ts'
+
+async function openMeasured(setup: Setup) {
+  const screen = await setup.run([], { compareTermios: true })
+  const modes = screen.modes()
+  await screen.waitFor('Claude Max')
+  return { screen, modes }
+}
+
+/** As before: the attributes, the modes, the main screen, which was left and come back to once. */
+function expectRestored(screen: Screen, modes: ReturnType<Screen['modes']>): void {
+  const { before, after } = screen.attributes()
+  expect(before).toMatch(/:/)
+  expect(after).toBe(before)
+  expect(screen.modes()).toEqual(modes)
+  expect(screen.raw().toString('latin1').split('\x1b[?1049l').length - 1).toBe(1)
+  expect(screen.title()).toBe('')
+}
+
+test('/exit: code 0, and the terminal as it was', async () => {
+  const setup = await setUp()
+  const { screen, modes } = await openMeasured(setup)
+  await askOnce(screen, 'what is two and two?')
+  await screen.submit('/exit')
+  expect(await screen.exit).toEqual({ code: 0, signal: 0 })
+  expectRestored(screen, modes)
+  expect(screen.history()).toContain('claude --resume')
+})
+
+test('/exit after a switch: code 0, one farewell, and the terminal as it was', async () => {
+  const setup = await setUp()
+  const { screen, modes } = await openMeasured(setup)
+  await switchAtLimit(setup, screen)
+  await screen.submit('/exit')
+  expect(await screen.exit).toEqual({ code: 0, signal: 0 })
+  expectRestored(screen, modes)
+  expect(screen.history().split('claude --resume').length - 1).toBe(1)
+  expect(screen.history()).not.toContain('API billing')
+})
+
+test('SIGTERM: code 143, and the terminal as it was', async () => {
+  const setup = await setUp()
+  const { screen, modes } = await openMeasured(setup)
+  screen.signal('SIGTERM')
+  expect(await screen.exit).toEqual({ code: 143, signal: 0 })
+  expectRestored(screen, modes)
+})
+
+test('SIGTERM ends claudef as a signal', async () => {
+  const setup = await setUp()
+  const screen = await openSession(setup)
+  screen.signal('SIGTERM')
+  console.log(await screen.exit)
+})
+
+test('a child that is killed: code 137, and the terminal as it was', async () => {
+  const setup = await setUp()
+  const { screen, modes } = await openMeasured(setup)
+  await askOnce(screen, 'what is two and two?')
+  process.kill(setup.starts()[0]?.pid ?? 0, 'SIGKILL')
+  expect(await screen.exit).toEqual({ code: 137, signal: 0 })
+  expectRestored(screen, modes)
+  expect(setup.starts().length).toBe(1)
+})

@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest'
+import type { Behaviour } from '../../fixtures/api/replies.js'
+import { setUp } from './claudef.ts'
+import { bottomRow, expectNoFlash, openSession, turnsOf } from './limit.ts'
+
+test.each<[string, Behaviour, RegExp]>([
+  ["the key's own rate limit", { type: 'throttle' }, /Request rejected \(429\)/],
+  ['a credit that is used up', { type: 'credit' }, /Credit balance is too low/],
+  ['a key that is refused', { type: 'badKey' }, /Invalid API key/],
+])('says %s after the switch, and starts nothing again', async (_, behaviour, words) => {
+  const setup = await setUp()
+  const screen = await openSession(setup)
+  setup.api.setBehaviour({ subscription: { type: 'limit' }, api: behaviour })
+  await screen.submit('remember the number 4711')
+  await screen.waitFor(() => words.test(bottomRow(screen)))
+  console.log(bottomRow(screen))
+  const pid = setup.starts().at(-1)?.pid ?? 0
+  await screen.submit('what is two and two?')
+  await expect
+    .poll(() => setup.home.transcripts()[0]?.rows.filter((row) => row.isApiErrorMessage).length, {
+      timeout: 15_000,
+    })
+    .toBe(3)
+  setup.api.setBehaviour({})
+  await screen.submit('and three and three?')
+  await screen.waitFor('Mock reply via api.')
+  console.log(bottomRow(screen), setup.log())
+  expect(setup.starts().map((start) => start.pid)).toEqual([setup.starts()[0]?.pid, pid])
+  expect(() => process.kill(pid, 0)).not.toThrow()
+  expect(turnsOf(setup, 'subscription').length).toBe(1)
+  expectNoFlash(screen)
+})

@@ -1,0 +1,159 @@
+import { readFileSync } from 'node:fs'
+import { expect } from 'vitest'
+import type { ApiRequest } from '../../fixtures/api/server.js'
+import type { Screen } from '../support/screen.ts'
+import { key, type Setup } from './claudef.ts'
+
+/** Where a conversation is kept. */
+export type Conversation = { sessionId: string; transcript: string | undefined }
+
+export const CONTINUE_PROMPT = 'Continue where you left off.'
+
+/** The bottom row of a screen that is full. */
+export function bottomRow(screen: Screen): string {
+  return screen.text().split('\n').at(-1) ?? ''
+}
+
+/** Starts claudef and waits until Claude Code stands there, billed to the subscription. */
+export async function openSession(setup: Setup, ...how: Parameters<Setup['run']>): Promise<Screen> {
+  const screen = await setup.run(...how)
+  await screen.waitFor('Claude Max')
+  return screen
+}
+
+/** A turn that the subscription pays. */
+export async function askOnce(screen: Screen, prompt: string): Promise<void> {
+  const replies = (text: string) => text.split('Mock reply via subscription.').length
+  const before = replies(screen.text())
+  await screen.submit(prompt)
+  await screen.waitFor((text) => replies(text) > before)
+}
+
+/** The conversation that the last Claude Code to be started is in, by its own account. */
+export async function currentConversation(setup: Setup): Promise<Conversation> {
+  const pid = setup.starts().at(-1)?.pid ?? 0
+  await expect.poll(() => setup.sessionOf(pid), { timeout: 5000 }).toBeDefined()
+  const sessionId = setup.sessionOf(pid) ?? ''
+  const transcripts = setup.home.transcripts().filter((transcript) => transcript.sessionId === sessionId)
+  expect(transcripts.length, 'transcripts of one session').toBeLessThanOrEqual(1)
+  return { sessionId, transcript: transcripts[0]?.path }
+}
+
+/** The requests of turns, oldest first; Claude Code also sends some without a stream, to try a model out. */
+export function turnsOf(setup: Setup, billing: ApiRequest['billing']): ApiRequest[] {
+  return setup.api.requests.filter((request) => request.billing === billing && request.stream)
+}
+
+/** What the user said in a request: all texts of its last message, and tool results as `tool_result`. */
+export function lastWords(request: ApiRequest | undefined): string[] {
+  const content = request?.body.messages.findLast(
+    (message: { role: string }) => message.role === 'user',
+  )?.content
+  if (typeof content === 'string') return [content]
+  return content.map((block: { type: string; text?: string }) => block.text ?? block.type)
+}
+
+export type LimitOptions = {
+  claim?: string
+  /** The prompt that meets the limit. */
+  prompt?: string
+  /** What Claude Code is asked on the key; claudef's own default by default. */
+  continuePrompt?: string
+  /** Called in the middle: the limit has been met and the switch has not been seen yet. */
+  while?: () => Promise<unknown>
+}
+
+/**
+ * Meets a limit of the subscription and proves the switch: once, in the same conversation, on the key, with nothing
+ * lost that was said. Returns the first request that the key paid for.
+ */
+export async function switchAtLimit(
+  setup: Setup,
+  screen: Screen,
+  options: LimitOptions = {},
+): Promise<ApiRequest> {
+  const {
+    claim = 'five_hour',
+    prompt = 'remember the number 4711',
+    continuePrompt = CONTINUE_PROMPT,
+  } = options
+  const before = await currentConversation(setup)
+  const started = setup.starts().length
+  setup.api.setBehaviour({ subscription: { type: 'limit', claim } })
+  await screen.submit(prompt)
+  await screen.waitFor('Mock reply via api.')
+  await screen.waitFor(() => bottomRow(screen).includes(key.slice(-4)))
+  expect(setup.starts().length, 'starts of Claude Code').toBe(started + 1)
+  await expectSameConversation(setup, before)
+  expectNoFlash(screen)
+  expectBilledRow(screen, claim)
+  expect(countIn(setup.log(), 'switching to api billing')).toBe(1)
+  return expectPaidByKey(setup, { prompt, continuePrompt })
+}
+
+/** The same session id and the same file: the limit stands in it, and behind it the answer that the key paid. */
+export async function expectSameConversation(setup: Setup, before: Conversation): Promise<void> {
+  const after = await currentConversation(setup)
+  const last = setup.starts().at(-1)?.args ?? []
+  expect(after.sessionId).toBe(before.sessionId)
+  expect(last[last.indexOf('--resume') + 1]).toBe(before.sessionId)
+  if (before.transcript !== undefined) expect(after.transcript).toBe(before.transcript)
+  const { rows } = setup.home.transcripts().find(({ path }) => path === after.transcript) ?? { rows: [] }
+  const limit = rows.findIndex((row) => row.apiError === 'usage_limit_reached')
+  expect(limit).toBeGreaterThan(-1)
+  expect(rows.every((row) => row.sessionId === undefined || row.sessionId === before.sessionId)).toBe(true)
+  await expect
+    .poll(() => {
+      const now = setup.home.transcripts().find(({ path }) => path === after.transcript)
+      return JSON.stringify(now?.rows.slice(limit + 1))
+    })
+    .toContain('Mock reply via api.')
+}
+
+/** The user sees the old picture, then the new one: never the shell behind them, never a farewell. */
+export function expectNoFlash(screen: Screen): void {
+  const bytes = screen.raw().toString('latin1')
+  expect(bytes).toContain('\x1b[?1049h')
+  expect(bytes).not.toContain('\x1b[?1049l')
+  expect(bytes).not.toContain('Resume this session with')
+  expect(screen.modes().buffer).toBe('alternate')
+}
+
+const LIMIT_NAMES: Record<string, string> = { five_hour: '5-hour limit', seven_day: 'Weekly limit' }
+
+function expectBilledRow(screen: Screen, claim: string): void {
+  expect(screen.text()).toContain('API Usage Billing')
+  expect(bottomRow(screen)).toMatch(/^ API billing\b/)
+  expect(bottomRow(screen)).toContain(`…${key.slice(-4)}`)
+  expect(bottomRow(screen)).toContain(LIMIT_NAMES[claim])
+}
+
+/** Every turn since the limit is the key's alone, and the first one has what was refused and what goes on. */
+export function expectPaidByKey(setup: Setup, said: { prompt: string; continuePrompt: string }): ApiRequest {
+  const paid = setup.api.requests.filter((request) => request.billing === 'api')
+  const [first] = turnsOf(setup, 'api')
+  if (first === undefined) throw new Error('the key paid for no turn')
+  for (const { headers } of paid) {
+    expect(headers['x-api-key']).toBe(key)
+    expect(headers.authorization ?? '').not.toContain('sk-ant-oat')
+  }
+  expect(setup.api.requests.filter(({ at, billing }) => at >= first.at && billing !== 'api')).toEqual([])
+  const refused = turnsOf(setup, 'subscription').at(-1)
+  expect(lastWords(refused).join()).toContain(said.prompt)
+  const words = lastWords(first)
+  expect(words).toContain(said.prompt)
+  expect(words).toContain(said.continuePrompt)
+  expect(words.indexOf(said.prompt)).toBeLessThan(words.indexOf(said.continuePrompt))
+  // Claude Code keeps its own words about the limit from the model.
+  expect(JSON.stringify(first.body.messages)).not.toContain("You've hit your")
+  expect(first.model).toBe(refused?.model)
+  return first
+}
+
+function countIn(text: string, part: string): number {
+  return text.split(part).length - 1
+}
+
+export function readLines(path: string): string[] {
+  return readFileSync(path, 'utf8').split('\n').slice(0, -1)
+}

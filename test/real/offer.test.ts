@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest'
+import { key, setUp } from './claudef.ts'
+import {
+  bottomRow,
+  CONTINUE_PROMPT,
+  currentConversation,
+  expectNoFlash,
+  expectPaidByKey,
+  expectSameConversation,
+  openSession,
+} from './limit.ts'
+
+const WAITING = 'Continuing automatically at'
+
+test('offers the switch, asks once more, and takes no other key from Claude Code', async () => {
+  const setup = await setUp({ auto: false })
+  const screen = await openSession(setup)
+  const before = await currentConversation(setup)
+  setup.api.setBehaviour({ subscription: { type: 'limit' } })
+  await screen.submit('remember the number 4711')
+  const isOffer = () => /5-hour limit.*Ctrl\+\]/.test(bottomRow(screen))
+  const isQuestion = () => /…\w{4}.*Enter yes · Esc no/.test(bottomRow(screen))
+  await screen.waitFor(isOffer)
+  await screen.waitFor(WAITING)
+
+  screen.key('Ctrl+]')
+  await screen.waitFor(isQuestion)
+  expect(bottomRow(screen)).toContain(key.slice(-4))
+  screen.key('Escape')
+  await screen.waitFor(isOffer)
+  // The Esc was the answer to us: to Claude Code it would have ended the wait.
+  expect(screen.text()).toContain(WAITING)
+
+  screen.type('draft')
+  await screen.waitFor('❯ draft')
+  screen.key('Left')
+  screen.key('Backspace')
+  screen.type('å')
+  await screen.waitFor('❯ draåt')
+  screen.key('Ctrl+]')
+  await screen.waitFor(isQuestion)
+  screen.type('x')
+  await screen.waitFor('❯ draåxt')
+  await screen.waitFor(isOffer)
+  expect(setup.starts().length).toBe(1)
+
+  screen.key('Ctrl+]')
+  await screen.waitFor(isQuestion)
+  screen.key('Enter')
+  await screen.waitFor('Mock reply via api.')
+  expectPaidByKey(setup, { prompt: 'remember the number 4711', continuePrompt: CONTINUE_PROMPT })
+  await expectSameConversation(setup, before)
+  expectNoFlash(screen)
+  expect(setup.starts().length).toBe(2)
+})
+
+test('says how to give a key where there is none', async () => {
+  const setup = await setUp({ fallbackKey: false })
+  const screen = await openSession(setup)
+  setup.api.setBehaviour({ subscription: { type: 'limit' } })
+  await screen.submit('remember the number 4711')
+  await screen.waitFor(() => /no API key.*CLAUDE_FALLBACK_API_KEY/.test(bottomRow(screen)))
+  screen.key('Ctrl+]')
+  screen.key('Enter')
+  screen.type('draft')
+  await screen.waitFor('❯ draft')
+  expect(bottomRow(screen)).toContain('CLAUDE_FALLBACK_API_KEY')
+  expect(setup.starts().length).toBe(1)
+  expect(setup.log()).not.toContain('switching')
+  setup.api.setBehaviour({})
+  screen.key('Enter')
+  await screen.waitFor('Mock reply via subscription.')
+})

@@ -1,0 +1,55 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+import { type HomeOptions, makeHome } from '../support/home.ts'
+import { openScreen, type ScreenOptions } from '../support/screen.ts'
+
+/** The clone that is under test. */
+export const repository = fileURLToPath(new URL('../../', import.meta.url))
+
+export const claudef = join(repository, 'bin/claudef.js')
+export const fakeClaude = join(repository, 'fixtures/bin/claude')
+
+/** Found nowhere else, so that a search for it proves something. */
+export const key = 'sk-ant-api03-made-up-for-the-system-tests-wxyz'
+
+/**
+ * A home with a made-up subscription, and an environment in which claudef finds the fake Claude Code and a key.
+ * Removed when the test has finished.
+ */
+export const setUp = (options: Omit<HomeOptions, 'apiUrl'> = {}) => {
+  // A port that nothing listens on: the fake asks nobody.
+  const home = makeHome({ ...options, apiUrl: 'http://127.0.0.1:9' })
+  onTestFinished(home.cleanup)
+  const env: Record<string, string> = {
+    ...home.env,
+    TZ: 'UTC',
+    CLAUDE_FALLBACK_CLAUDE: fakeClaude,
+    CLAUDE_FALLBACK_API_KEY: key,
+    ...options.env,
+  }
+  return { ...home, env }
+}
+
+/** A program on a screen of its own, closed when the test has finished. */
+export const openOwnScreen = async (options: ScreenOptions) => {
+  const screen = await openScreen(options)
+  onTestFinished(screen.close)
+  return screen
+}
+
+/** The private folders of the claudefs that run, or have left theirs behind, in this folder for temporary files. */
+export const sessionFolders = (temporary: string) =>
+  readdirSync(temporary)
+    .filter((name) => /^claudef-\d+-/.test(name))
+    .map((name) => join(temporary, name))
+
+/** Empty for a file that is not there. */
+export const readIfAny = (path: string) => {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,88 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { claudef, fakeClaude, openOwnScreen, repository, setUp } from './claudef.ts'
+
+/** What watches over a session once Claude Code is starting: none of it may make Claude Code wait. */
+const late = [
+  'fallback.js',
+  'transcript.js',
+  'tail.js',
+  'core/limit.js',
+  'core/policy.js',
+  'core/banner.js',
+  'core/reset.js',
+]
+
+describe.skipIf(process.platform !== 'linux')('before Claude Code is started (needs strace)', () => {
+  test('a session loads its own few modules and the PTY’s addon', async () => {
+    const { root, cwd, env } = setUp({ env: { CLAUDE_FALLBACK_AUTO_RESTART: '1' } })
+    const trace = join(root, 'trace')
+    const screen = await openOwnScreen({ ...traced(trace, ['hello']), cwd, env })
+    await screen.waitFor('You said: hello')
+    await screen.submit('exit 3')
+    expect((await screen.exit).code).toBe(3)
+    const { before, after } = readLoads(trace)
+    expect(packagesOf(before)).toEqual(['node-pty'])
+    expect(modulesOf(before)).toContain('launch.js')
+    expect(modulesOf(before).filter((module) => late.includes(module))).toEqual([])
+    expect(modulesOf(before).length).toBeLessThan(20)
+    // Not the package's main module, which brings its terminal classes.
+    expect(before.filter((path) => path.includes('/node-pty/lib/')).map((path) => path.split('/lib/')[1])).toEqual([
+      'utils.js',
+    ])
+    // The control: these are the modules' names, and the trace sees them.
+    expect(modulesOf(after)).toEqual(expect.arrayContaining(late))
+    expect(packagesOf(after)).toContain('tail-file')
+  })
+
+  test('where claudef only passes through, it loads no package at all', () => {
+    const { root, cwd, env } = setUp()
+    const trace = join(root, 'trace')
+    const { file, args } = traced(trace, ['--version'])
+    const { stdout } = spawnSync(file, args, { cwd, env, encoding: 'utf8' })
+    expect(stdout).toBe('2.1.330 (Claude Code)\n')
+    const { before, after } = readLoads(trace)
+    expect(packagesOf([...before, ...after])).toEqual([])
+    expect(modulesOf([...before, ...after]).filter((module) => late.includes(module))).toEqual([])
+    expect(modulesOf(before)).toContain('inherit.js')
+  })
+})
+
+/** claudef under strace, which writes down each file that is opened and each program that is started. */
+const traced = (trace: string, args: string[]) => ({
+  file: 'strace',
+  args: [
+    ...['-f', '-qq', '-s', '4096', '--signal=none', '--trace=openat,execve,clone,clone3,fork,vfork', '-o', trace],
+    ...[process.execPath, claudef, ...args],
+  ],
+})
+
+/** The files that claudef opened before it made the first child that became Claude Code, and those after. */
+const readLoads = (trace: string) => {
+  const lines = readFileSync(trace, 'utf8').split('\n')
+  const start = lines.find((line) => line.includes(`execve("${fakeClaude}"`))
+  const child = start?.split(' ')[0]
+  expect(child).toMatch(/^\d+$/)
+  // Its making: the parent's line tells the number as the result, or the child's own lines come first.
+  const made = lines.findIndex((line) => line.startsWith(`${child} `) || line.endsWith(` = ${child}`))
+  return { before: lines.slice(0, made).flatMap(openedBy), after: lines.slice(made).flatMap(openedBy) }
+}
+
+/** A file that was opened; whether it is there is told later, where the call was interrupted by another thread's. */
+const openedBy = (line: string) => {
+  const [, path, rest = ''] = /openat\(AT_FDCWD, "([^"]+)"(.*)/.exec(line) ?? []
+  return path === undefined || rest.includes(' = -1 ') ? [] : [path]
+}
+
+const packagesOf = (paths: string[]) =>
+  unique(paths.map((path) => /\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]))
+
+const modulesOf = (paths: string[]) => {
+  const dist = join(repository, 'dist/')
+  return unique(paths.map((path) => (path.startsWith(dist) ? path.slice(dist.length) : undefined)))
+}
+
+const unique = (names: (string | undefined)[]) =>
+  [...new Set(names)].filter((name) => name !== undefined).sort()
