@@ -23,6 +23,7 @@ export type SessionFolder = {
   writeSettings: (settings: Record<string, unknown>) => string
   /** Calls back for each message of the hook, until `remove`. */
   watch: (onStart: (start: SessionStart) => void, onError: (error: Error) => void) => void
+  /** Never throws. */
   remove: () => void
 }
 
@@ -54,21 +55,36 @@ export function createSessionFolder(env: NodeJS.ProcessEnv): SessionFolder {
     },
     remove: () => {
       for (const watcher of watchers) watcher.close()
-      fs.rmSync(folder, { recursive: true, force: true })
+      removeFolder(folder)
     },
   }
 }
 
-/** Removes the folders of claudefs that were killed: named after a process that is no more. */
+/** Removes the folders of claudefs that were killed: named after a process that is no more. Never throws. */
 export function sweepSessionFolders(env: NodeJS.ProcessEnv): void {
   for (const parent of [env.XDG_RUNTIME_DIR, os.tmpdir()]) {
     if (!parent) continue
-    for (const name of fs.readdirSync(parent)) {
+    for (const name of listFolder(parent)) {
       const pid = /^claudef-(\d+)-\w{6}$/.exec(name)?.[1]
-      if (pid !== undefined && !isAlive(Number(pid)))
-        fs.rmSync(path.join(parent, name), { recursive: true, force: true })
+      if (pid !== undefined && !isAlive(Number(pid))) removeFolder(path.join(parent, name))
     }
   }
+}
+
+/** Empty where it cannot be read: the runtime folder of somebody else, after `su`. */
+function listFolder(folder: string): string[] {
+  try {
+    return fs.readdirSync(folder)
+  } catch {
+    return []
+  }
+}
+
+/** What cannot be removed stays for a later claudef to sweep: another user's, or a disk that is read-only now. */
+function removeFolder(folder: string): void {
+  try {
+    fs.rmSync(folder, { recursive: true, force: true })
+  } catch {}
 }
 
 function makeFolder(parents: string[]): string {

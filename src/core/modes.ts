@@ -27,6 +27,8 @@ export type Modes = {
   colours: Set<number>
   /** A cursor position was saved (DECSC) and not yet restored. */
   savedCursor: boolean
+  /** What was saved with the cursor; each screen has a place for one. Opening the alternate screen saves, too. */
+  savedPen: { main: Pen; alternate: Pen }
   /** The sequence that the output is in the middle of; empty between sequences. */
   pending: number[]
   parser: 'ground' | 'escape' | 'csi' | 'string' | 'stringEscape' | 'charset'
@@ -34,6 +36,9 @@ export type Modes = {
 
 /** Flag sets pushed and not yet popped, and whether the flags under them were changed in place. */
 type KittyStack = { pushed: number; changed: boolean }
+
+/** What comes back with a saved cursor. */
+type Pen = { style: boolean; link: boolean; origin: boolean; charsets: Set<string> }
 
 /** What a piece of output did to the rows below the child's screen: nothing, wiped them, or moved their fence. */
 type Damage = { wiped: boolean; region: boolean }
@@ -74,9 +79,14 @@ export function createModes(): Modes {
     progress: false,
     colours: new Set(),
     savedCursor: false,
+    savedPen: { main: createPen(), alternate: createPen() },
     pending: [],
     parser: 'ground',
   }
+}
+
+function createPen(): Pen {
+  return { style: false, link: false, origin: false, charsets: new Set() }
 }
 
 /** Reads the next piece of a program's output. Text between sequences costs one native search. */
@@ -117,43 +127,52 @@ export function undoModes(modes: Modes, options: { keepScreen: boolean }): strin
   // It ends what was cut off, which the terminal then acts on: half a title becomes the title.
   const end = modes.parser === 'ground' ? '' : '\x1b\\'
   trackModes(modes, encode(end))
-  const undo = describeUndo(modes, options)
-  trackModes(modes, encode(undo))
+  const screen = undoScreen(modes, options)
+  trackModes(modes, encode(screen))
+  // Only now is it known with which colours the cursor has come back.
+  const rest = undoRest(modes, options)
+  trackModes(modes, encode(rest))
   modes.savedCursor = false
-  return end + undo
+  return end + screen + rest
 }
 
-function describeUndo(modes: Modes, options: { keepScreen: boolean }): string {
+/** The input modes, the scroll region and the alternate screen. */
+function undoScreen(modes: Modes, options: { keepScreen: boolean }): string {
   const alternate = onAlternateScreen(modes)
   const leave = alternate && !options.keepScreen
-  const isSet = (mode: number) => modes.private.get(mode) === true
-  const reset = (...list: number[]) =>
-    list
-      .filter(isSet)
-      .map((mode) => `\x1b[?${mode}l`)
-      .join('')
   return [
-    reset(2026),
-    reset(1003, 1002, 1000, 1006, 1016, 1015, 1005),
-    reset(1004, 2004, 2031, 9001, 2048),
+    reset(modes, 2026),
+    reset(modes, 1003, 1002, 1000, 1006, 1016, 1015, 1005),
+    reset(modes, 1004, 2004, 2031, 9001, 2048),
     modes.modifyOtherKeys ? '\x1b[>4m' : '',
     alternate ? undoKitty(modes.kitty.alternate) : '',
     modes.scrollRegion ? '\x1b7\x1b[r\x1b8' : '',
-    leave ? reset(...ALTERNATE_SCREENS) : '',
+    leave ? reset(modes, ...ALTERNATE_SCREENS) : '',
     alternate && !leave ? '' : undoKitty(modes.kitty.main),
+  ].join('')
+}
+
+/** How characters look and where they go. */
+function undoRest(modes: Modes, options: { keepScreen: boolean }): string {
+  return [
     modes.style ? '\x1b[0m' : '',
     modes.link ? '\x1b]8;;\x1b\\' : '',
     modes.private.get(7) === false ? '\x1b[?7h' : '',
     modes.private.get(25) === false && !options.keepScreen ? '\x1b[?25h' : '',
     modes.cursorStyle ? '\x1b[0 q' : '',
     [...modes.colours].map((number) => `\x1b]${number + 100}\x1b\\`).join(''),
-    reset(1, 6, 69, 5),
+    reset(modes, 1, 6, 69, 5),
     modes.keypad ? '\x1b>' : '',
     [...modes.charsets].map((slot) => `\x1b${slot}B`).join('') + (modes.charsets.size > 0 ? '\x0f' : ''),
     modes.insert ? '\x1b[4l' : '',
     undoTitle(modes, options.keepScreen),
     modes.progress ? '\x1b]9;4;0\x1b\\' : '',
   ].join('')
+}
+
+function reset(modes: Modes, ...list: number[]): string {
+  const set = list.filter((mode) => modes.private.get(mode) === true)
+  return set.map((mode) => `\x1b[?${mode}l`).join('')
 }
 
 function undoKitty({ pushed, changed }: KittyStack): string {
@@ -233,8 +252,8 @@ function readCharset(modes: Modes, byte: number): void {
 }
 
 function applyEscape(modes: Modes, character: string, damage: Damage): void {
-  if (character === '7') modes.savedCursor = true
-  if (character === '8') modes.savedCursor = false
+  if (character === '7') savePen(modes)
+  if (character === '8') restorePen(modes)
   if (character === '=') modes.keypad = true
   if (character === '>') modes.keypad = false
   if (character === 'c') {
@@ -298,7 +317,8 @@ function applyCsi(modes: Modes, parameters: string, final: string, damage: Damag
     case 's':
     case 'u':
       // With parameters `s` sets the left and right margins.
-      if (list === '') modes.savedCursor = final === 's'
+      if (list === '' && final === 's') savePen(modes)
+      if (list === '' && final === 'u') restorePen(modes)
       return
     case ' q':
       modes.cursorStyle = first > 0
@@ -310,8 +330,12 @@ function applyCsi(modes: Modes, parameters: string, final: string, damage: Damag
 
 function setPrivate(modes: Modes, mode: number, on: boolean, damage: Damage): void {
   if (!TRACKED.has(mode)) return
+  const { savedCursor } = modes
+  if (mode === 1049 && on) savePen(modes)
   if (ALTERNATE_SCREENS.includes(mode)) {
     setAlternateScreen(modes, mode, on)
+    if (mode === 1049 && !on) restorePen(modes)
+    modes.savedCursor = savedCursor
     damage.wiped = true
     // Some terminals keep a scroll region for each screen.
     damage.region = true
@@ -323,6 +347,24 @@ function setPrivate(modes: Modes, mode: number, on: boolean, damage: Damage): vo
 function setAlternateScreen(modes: Modes, mode: number, on: boolean): void {
   if (!on) for (const any of ALTERNATE_SCREENS) modes.private.delete(any)
   else if (!onAlternateScreen(modes)) modes.private.set(mode, true)
+}
+
+function savePen(modes: Modes): void {
+  const { style, link } = modes
+  const pen = { style, link, origin: modes.private.has(6), charsets: new Set(modes.charsets) }
+  modes.savedPen[onAlternateScreen(modes) ? 'alternate' : 'main'] = pen
+  modes.savedCursor = true
+}
+
+/** Some terminals bring a link back, others leave the present one: it counts in either. */
+function restorePen(modes: Modes): void {
+  const pen = modes.savedPen[onAlternateScreen(modes) ? 'alternate' : 'main']
+  modes.style = pen.style
+  modes.link ||= pen.link
+  modes.charsets = new Set(pen.charsets)
+  if (pen.origin) modes.private.set(6, true)
+  else modes.private.delete(6)
+  modes.savedCursor = false
 }
 
 function kittyStack(modes: Modes): KittyStack {
@@ -351,6 +393,7 @@ function softReset(modes: Modes, damage: Damage): void {
     charsets: new Set(),
     insert: false,
     savedCursor: false,
+    savedPen: { main: createPen(), alternate: createPen() },
   })
   damage.region = true
 }
@@ -369,10 +412,11 @@ function readOsc(modes: Modes): void {
   if (!text.startsWith(']')) return
   const [number = '', ...rest] = text.slice(1).split(';')
   const value = rest.join(';')
-  if (number === '0' || number === '2') modes.title = value !== ''
-  if (number === '8') modes.link = (rest[1] ?? '') !== ''
-  if (number === '9' && rest[0] === '4') modes.progress = (rest[1] ?? '0') !== '0'
-  if (['10', '11', '12'].includes(number) && value !== '?') modes.colours.add(Number(number))
+  // Cut short (`OSC 8 ;`), a terminal does not act on it.
+  if ((number === '0' || number === '2') && rest.length > 0) modes.title = value !== ''
+  if (number === '8' && rest.length > 1) modes.link = rest[1] !== ''
+  if (number === '9' && rest[0] === '4' && rest.length > 1) modes.progress = rest[1] !== '0'
+  if (['10', '11', '12'].includes(number) && value !== '?' && value !== '') modes.colours.add(Number(number))
   if (['110', '111', '112'].includes(number)) modes.colours.delete(Number(number) - 100)
 }
 

@@ -74,13 +74,13 @@ function openTerminal() {
       return false
     })
   onOsc(8, (text) => {
-    seen.link = !text.endsWith(';')
+    if (text.includes(';')) seen.link = !text.endsWith(';')
   })
   onOsc(9, (text) => {
-    seen.progress = text.split(';')[1] ?? ''
+    seen.progress = text.split(';')[1] ?? seen.progress
   })
   for (const number of [10, 11, 12]) {
-    onOsc(number, (text) => void (text !== '?' && seen.colours.add(number)))
+    onOsc(number, (text) => void (text !== '?' && text !== '' && seen.colours.add(number)))
     onOsc(number + 100, () => void seen.colours.delete(number))
   }
   terminal.parser.registerCsiHandler({ intermediates: ' ', final: 'q' }, ([shape]) => {
@@ -258,6 +258,7 @@ describe('trackModes', () => {
     ['a clipboard of many bytes', `\x1b]52;c;${'A'.repeat(10_000)}\x07\x1b[?2004h`, '\x1b[?2004l'],
     ['a link of many bytes', `\x1b]8;;https://${'a'.repeat(5000)}\x1b\\`, '\x1b]8;;\x1b\\'],
     ['a link with an id', '\x1b]8;id=1;https://a\x07text\x1b]8;;\x07', ''],
+    ['a link whose end is cut', '\x1b]8;;https://a\x07text\x1b]8;\x1b\\', '\x1b]8;;\x1b\\'],
     ['a title taken back', '\x1b]2;a\x07\x1b]2;\x07', ''],
     ['an icon name', '\x1b]1;a\x07', ''],
     ['a notification', '\x1b]9;done\x07', ''],

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Screen } from '../support/screen.ts'
 import { type Setup, setUp } from './claudef.ts'
-import { askOnce, openSession, switchAtLimit } from './limit.ts'
+import { askOnce, switchAtLimit } from './limit.ts'
 
 async function openMeasured(setup: Setup) {
   const screen = await setup.run([], { compareTermios: true })
@@ -47,13 +47,6 @@ test('SIGTERM: code 143, and the terminal as it was', async () => {
   screen.signal('SIGTERM')
   expect(await screen.exit).toEqual({ code: 143, signal: 0 })
   expectRestored(screen, modes)
-})
-
-test('SIGTERM ends claudef as a signal', async () => {
-  const setup = await setUp()
-  const screen = await openSession(setup)
-  screen.signal('SIGTERM')
-  console.log(await screen.exit)
 })
 
 test('a child that is killed: code 137, and the terminal as it was', async () => {

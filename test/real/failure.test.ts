@@ -13,7 +13,6 @@ test.each<[string, Behaviour, RegExp]>([
   setup.api.setBehaviour({ subscription: { type: 'limit' }, api: behaviour })
   await screen.submit('remember the number 4711')
   await screen.waitFor(() => words.test(bottomRow(screen)))
-  console.log(bottomRow(screen))
   const pid = setup.starts().at(-1)?.pid ?? 0
   await screen.submit('what is two and two?')
   await expect
@@ -24,7 +23,6 @@ test.each<[string, Behaviour, RegExp]>([
   setup.api.setBehaviour({})
   await screen.submit('and three and three?')
   await screen.waitFor('Mock reply via api.')
-  console.log(bottomRow(screen), setup.log())
   expect(setup.starts().map((start) => start.pid)).toEqual([setup.starts()[0]?.pid, pid])
   expect(() => process.kill(pid, 0)).not.toThrow()
   expect(turnsOf(setup, 'subscription').length).toBe(1)

@@ -51,6 +51,7 @@ test('stays out where the exported key is approved and the only one', async () =
 
 test('stays out where ANTHROPIC_AUTH_TOKEN pays', async () => {
   const setup = await setUp()
+  setup.api.setBehaviour({ type: 'answer' })
   const env = { ANTHROPIC_AUTH_TOKEN: 'made-up-token-of-a-gateway', ANTHROPIC_API_KEY: '' }
   const screen = await setup.run(['--model', 'sonnet'], { env })
   await screen.waitFor('Sonnet 5.5')

@@ -20,7 +20,8 @@ export const runNpm = (args: string[], cwd: string) => {
     env: npmEnvironment(),
     encoding: 'utf8',
   })
-  if (status !== 0) throw new Error(`npm ${args.join(' ')} failed (${status}): ${error}\n${stdout}\n${stderr}`)
+  if (status !== 0)
+    throw new Error(`npm ${args.join(' ')} failed (${status}): ${error}\n${stdout}\n${stderr}`)
   return stdout
 }
 
@@ -31,6 +32,17 @@ export const installNode = (version: string) => {
   const path = join(folder, 'node_modules', name, 'bin/node')
   if (existsSync(path)) return path
   mkdirSync(folder, { recursive: true })
-  runNpm(['install', '--prefix', folder, '--ignore-scripts', '--no-save', '--no-package-lock', `${name}@${version}`], folder)
+  runNpm(
+    [
+      'install',
+      '--prefix',
+      folder,
+      '--ignore-scripts',
+      '--no-save',
+      '--no-package-lock',
+      `${name}@${version}`,
+    ],
+    folder,
+  )
   return path
 }

@@ -29,9 +29,9 @@ describe.skipIf(process.platform !== 'linux')('before Claude Code is started (ne
     expect(modulesOf(before).filter((module) => late.includes(module))).toEqual([])
     expect(modulesOf(before).length).toBeLessThan(20)
     // Not the package's main module, which brings its terminal classes.
-    expect(before.filter((path) => path.includes('/node-pty/lib/')).map((path) => path.split('/lib/')[1])).toEqual([
-      'utils.js',
-    ])
+    expect(
+      before.filter((path) => path.includes('/node-pty/lib/')).map((path) => path.split('/lib/')[1]),
+    ).toEqual(['utils.js'])
     // The control: these are the modules' names, and the trace sees them.
     expect(modulesOf(after)).toEqual(expect.arrayContaining(late))
     expect(packagesOf(after)).toContain('tail-file')
@@ -54,7 +54,16 @@ describe.skipIf(process.platform !== 'linux')('before Claude Code is started (ne
 const traced = (trace: string, args: string[]) => ({
   file: 'strace',
   args: [
-    ...['-f', '-qq', '-s', '4096', '--signal=none', '--trace=openat,execve,clone,clone3,fork,vfork', '-o', trace],
+    ...[
+      '-f',
+      '-qq',
+      '-s',
+      '4096',
+      '--signal=none',
+      '--trace=openat,execve,clone,clone3,fork,vfork',
+      '-o',
+      trace,
+    ],
     ...[process.execPath, claudef, ...args],
   ],
 })

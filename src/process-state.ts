@@ -1,0 +1,43 @@
+import fs from 'node:fs'
+
+/** What job control wants to know of a process. */
+export type ProcessState = {
+  /** Stopped by a signal, and not yet continued. */
+  isStopped: boolean
+  /** Its process group is the one that its terminal belongs to: it may read, and gets Ctrl+C and Ctrl+Z. */
+  isForeground: boolean
+  /** It leads its process group. */
+  leads: boolean
+}
+
+/** `undefined` for a process that is no more. */
+export function readProcessState(pid: number): ProcessState | undefined {
+  const fields = process.platform === 'linux' ? readStat(pid) : runPs(pid)
+  if (fields === undefined) return undefined
+  const [state = '', group, foreground] = fields
+  return {
+    isStopped: /^T/.test(state),
+    isForeground: group === foreground,
+    leads: group === String(pid),
+  }
+}
+
+/** State, process group, and the terminal's foreground group. The name before them may hold any character. */
+function readStat(pid: number): (string | undefined)[] | undefined {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const [state, _parent, group, _session, _terminal, foreground] = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+    return [state, group, foreground]
+  } catch {
+    return undefined
+  }
+}
+
+function runPs(pid: number): string[] | undefined {
+  const { spawnSync } = process.getBuiltinModule('node:child_process')
+  const columns = ['-o', 'stat=,pgid=,tpgid=', '-p', String(pid)]
+  const { status, stdout } = spawnSync('ps', columns, { encoding: 'utf8' })
+  return status === 0 ? stdout.trim().split(/\s+/) : undefined
+}
