@@ -6,6 +6,8 @@ Usage: claude-fallback <command>
 
   demo      Show a session meet its usage limit and go on, on a stand-in for Claude Code:
             no account, no key, no network. Live in a terminal, else printed screen by screen.
+  explain [--json] <transcript.jsonl>...
+            Tell of each row that is a limit, or looks like one, what claudef takes it for, and why.
   help      Show this help.
   version   Show the version.
 
@@ -19,6 +21,11 @@ To work, run claudef instead of claude, with whatever you would say to claude. I
   CLAUDE_FALLBACK_HOME             folder of the log file .claude_fallback_error.log; default: your home
 `
 
+// `claude-fallback … | head`: whoever reads has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
 const [command = 'help', ...rest] = process.argv.slice(2)
 process.exitCode = await run(command, rest)
 
@@ -37,6 +44,11 @@ async function run(name: string, args: string[]): Promise<number> {
     case 'demo': {
       const { runDemo } = await import('./demo.ts')
       return runDemo({ args, env: process.env, stdin: process.stdin, stdout: process.stdout })
+    }
+    case 'explain': {
+      const { explain } = await import('./explain.ts')
+      const { timeZone } = Intl.DateTimeFormat().resolvedOptions()
+      return explain({ args, stdout: process.stdout, stderr: process.stderr, now: Date.now(), timeZone })
     }
     default:
       process.stderr.write(`claude-fallback: there is no command '${name}'. See \`claude-fallback help\`.\n`)
