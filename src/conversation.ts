@@ -3,6 +3,7 @@ import path from 'node:path'
 import { watchConversation } from './claude-process.ts'
 import { LIMIT_MARKER } from './core/limit.ts'
 import type { SessionStart } from './folder.ts'
+import { followFolder } from './follow-folder.ts'
 import type { Log } from './log.ts'
 import {
   type Follower,
@@ -46,23 +47,29 @@ export function followConversation(options: {
   const { config, cwd, log } = options
   let { sessionId } = options
   let transcript: string | undefined
-  let follower: Follower | undefined
+  let followers: Follower[] = []
   let processWatch = { stop: () => {} }
   let firstModel: string | undefined
   let opened = false
   let startBytes = 0
 
+  const stopFollowing = () => {
+    for (const follower of followers) void follower.stop()
+  }
   const follow = (file: string) => {
     if (transcript === file) return
-    void follower?.stop()
+    stopFollowing()
     transcript = file
-    follower = followTranscript({
-      path: file,
-      from: Math.max(0, fileSize(file) - OVERLAP_BYTES),
+    const rows = {
       contains: [LIMIT_MARKER],
-      onLine: (line) => options.onRow(parseRow(line)),
-      onError: (error) => log(error.message),
-    })
+      onLine: (line: string) => options.onRow(parseRow(line)),
+      onError: (error: Error) => log(error.message),
+    }
+    const subagents = path.join(file.replace(/\.jsonl$/, ''), 'subagents')
+    followers = [
+      followTranscript({ ...rows, path: file, from: Math.max(0, fileSize(file) - OVERLAP_BYTES) }),
+      followFolder({ ...rows, folder: subagents, overlapBytes: OVERLAP_BYTES }),
+    ]
   }
   // The path that the hook tells is made up from the working folder: after `--resume` from another folder the rows go
   // on in a file elsewhere (2.1.330). So a file that exists comes first.
@@ -84,7 +91,7 @@ export function followConversation(options: {
       startBytes = transcript === undefined ? 0 : fileSize(transcript)
       processWatch.stop()
       const onSessionId = (id: string) => {
-        if (id !== sessionId || follower === undefined) void go(expected(id))
+        if (id !== sessionId || transcript === undefined) void go(expected(id))
       }
       processWatch = watchConversation({ config, pid, onSessionId })
     },
@@ -100,7 +107,7 @@ export function followConversation(options: {
     },
     stop: () => {
       processWatch.stop()
-      void follower?.stop()
+      stopFollowing()
     },
   }
 }

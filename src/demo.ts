@@ -51,7 +51,7 @@ export async function runDemo(world: {
   try {
     if (!world.stdin.isTTY || !world.stdout.isTTY) return await printScenes(command, world.stdout)
     world.stdout.write(INTRODUCTION)
-    await runInherited({ ...command, hasTerminal: true })
+    await runInherited({ ...command })
     world.stdout.write(EPILOGUE)
     return 0
   } finally {

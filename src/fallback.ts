@@ -29,6 +29,7 @@ type Watch = {
   typing: Typing
   /** Kills the child that does not end by itself. */
   killTimer: NodeJS.Timeout | undefined
+  reminders: NodeJS.Timeout[]
   /** How the last child ended. */
   ending: Ending
   finish: (ending: Ending) => void
@@ -60,8 +61,10 @@ export function runFallback(session: Session, first: First, firstEnd: Promise<En
         onKey: (key) => dispatch(watch, { type: 'key', key }),
       }),
       killTimer: undefined,
+      reminders: [],
       ending: { type: 'exit', code: 0 },
       finish: (ending) => {
+        for (const timer of watch.reminders) clearTimeout(timer)
         watch.typing.stop()
         watch.conversation.stop()
         resolve(ending)
@@ -107,7 +110,9 @@ function readRow(watch: Watch, row: unknown): void {
   const failure = watch.state.billing === 'api' ? parseApiFailure(row) : undefined
   if (failure !== undefined) return dispatch(watch, { type: 'failure', failure, at: timeOf(row) })
   const limit = parseLimit(row, { now, timeZone: localZone() })
-  if (limit !== undefined) dispatch(watch, { type: 'limit', limit })
+  if (limit === undefined) return
+  const version = isObject(row) && typeof row.version === 'string' ? row.version : undefined
+  dispatch(watch, { type: 'limit', limit, version })
 }
 
 function dispatch(watch: Watch, input: Input): void {
@@ -126,6 +131,9 @@ function perform(watch: Watch, action: Action): void {
         watch.session.log(`could not start Claude Code again: ${error}`)
         watch.finish(watch.ending)
       })
+    case 'remind':
+      watch.reminders.push(setTimeout(() => dispatch(watch, { type: 'reminded' }), action.afterMs))
+      return
     case 'log':
       return watch.session.log(action.message)
     case 'finish':

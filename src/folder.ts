@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { isObject } from './core/settings.ts'
-import { quote } from './key.ts'
+import { LONGEST_SOCKET_PATH, quote } from './key.ts'
 
 /** What Claude Code tells its SessionStart hook: which conversation it is in now. */
 export type SessionStart = {
@@ -34,7 +34,7 @@ const MESSAGE = /^start\.\d+\.json$/
  * @throws where neither can be written to
  */
 export function createSessionFolder(env: NodeJS.ProcessEnv): SessionFolder {
-  const folder = makeFolder(env.XDG_RUNTIME_DIR ? [env.XDG_RUNTIME_DIR, os.tmpdir()] : [os.tmpdir()])
+  const folder = makeFolder(parentFolders(env))
   const watchers: fs.FSWatcher[] = []
   return {
     path: folder,
@@ -45,13 +45,18 @@ export function createSessionFolder(env: NodeJS.ProcessEnv): SessionFolder {
       return file
     },
     watch: (onStart, onError) => {
-      const watcher = fs.watch(folder, (_, name) => {
+      const take = (name: string | null) => {
         if (name === null || !MESSAGE.test(name)) return
         const start = takeMessage(path.join(folder, name))
         if (start !== undefined) onStart(start)
-      })
+      }
+      const watcher = fs.watch(folder, (_, name) => take(name))
       watcher.on('error', onError)
       watchers.push(watcher)
+      // What came before the watch; not before the caller has what it waits for.
+      queueMicrotask(() => {
+        for (const name of listFolder(folder)) take(name)
+      })
     },
     remove: () => {
       for (const watcher of watchers) watcher.close()
@@ -62,8 +67,7 @@ export function createSessionFolder(env: NodeJS.ProcessEnv): SessionFolder {
 
 /** Removes the folders of claudefs that were killed: named after a process that is no more. Never throws. */
 export function sweepSessionFolders(env: NodeJS.ProcessEnv): void {
-  for (const parent of [env.XDG_RUNTIME_DIR, os.tmpdir()]) {
-    if (!parent) continue
+  for (const parent of parentFolders(env)) {
     for (const name of listFolder(parent)) {
       const pid = /^claudef-(\d+)-\w{6}$/.exec(name)?.[1]
       if (pid !== undefined && !isAlive(Number(pid))) removeFolder(path.join(parent, name))
@@ -85,6 +89,15 @@ function removeFolder(folder: string): void {
   try {
     fs.rmSync(folder, { recursive: true, force: true })
   } catch {}
+}
+
+/** Where claudef's folders may be, the best place first. In a deep one there is no room for a socket's path. */
+function parentFolders(env: NodeJS.ProcessEnv): string[] {
+  const parents = [...new Set([env.XDG_RUNTIME_DIR, os.tmpdir(), '/tmp'])].filter(
+    (parent) => parent !== undefined,
+  )
+  const longest = LONGEST_SOCKET_PATH - '/claudef-4194304-abcdef/key'.length
+  return parents.filter((parent) => path.isAbsolute(parent) && Buffer.byteLength(parent) <= longest)
 }
 
 function makeFolder(parents: string[]): string {

@@ -1,37 +1,88 @@
-import { spawn } from 'node:child_process'
-import type { Ending } from './pty.ts'
+import { spawn, spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import { findDescriptor } from './descriptors.ts'
+import { readProcessState } from './process-state.ts'
+import type { Ending, Pty, PtyOptions } from './pty.ts'
 
 /** Signals that somebody may send to claudef and means for Claude Code. */
 const FORWARDED: NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGINT', 'SIGQUIT']
+
+type Program = Pick<PtyOptions, 'file' | 'args' | 'env'>
 
 /**
  * Runs a program on our own standard input, output and error, and adds nothing.
  * @returns how it ended; 126 or 127 where it could not be started, as shells have it
  */
-export function runInherited(options: {
-  file: string
-  args: readonly string[]
-  env: NodeJS.ProcessEnv
-  hasTerminal: boolean
-}): Promise<Ending> {
+export function runInherited(program: Program): Promise<Ending> {
   return new Promise((resolve) => {
-    const child = spawn(options.file, options.args, { stdio: 'inherit', env: options.env })
+    const child = openInherited({ ...program, onEnd: finish })
     const forward = (signal: NodeJS.Signals) => {
-      // A terminal sends Ctrl+C and Ctrl+\ to the whole foreground group: the child has got its own.
-      if (options.hasTerminal && (signal === 'SIGINT' || signal === 'SIGQUIT')) return
-      child.kill(signal)
+      if (!isFromTerminal(signal)) child.signal(signal)
     }
     for (const signal of FORWARDED) process.on(signal, forward)
-    const finish = (ending: Ending) => {
+    function finish(ending: Ending) {
       for (const signal of FORWARDED) process.off(signal, forward)
       resolve(ending)
     }
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      process.stderr.write(`claudef: ${options.file} could not be started: ${error.message}\n`)
-      finish({ type: 'exit', code: error.code === 'ENOENT' ? 127 : 126 })
-    })
-    child.once('exit', (code, signal) => {
-      finish(signal === null ? { type: 'exit', code: code ?? 0 } : { type: 'signal', signal })
-    })
   })
+}
+
+/** A child on our own terminal and in our own process group: its input and output do not pass through here. */
+export function openInherited(options: Program & Pick<PtyOptions, 'onEnd'>): Pty {
+  const { file, args, env, onEnd } = options
+  const child = spawn(file, args, { stdio: inheritedDescriptors(args), env })
+  child.once('error', (error: NodeJS.ErrnoException) => {
+    fs.writeSync(2, `claudef: ${file} could not be started: ${error.message}\n`)
+    onEnd({ type: 'exit', code: error.code === 'ENOENT' ? 127 : 126 })
+  })
+  child.once('exit', (code, signal) => {
+    onEnd(signal === null ? { type: 'exit', code: code ?? 0 } : { type: 'signal', signal })
+  })
+  const send = (signal: NodeJS.Signals) => void child.kill(signal)
+  return {
+    pid: child.pid ?? 0,
+    write: () => true,
+    resize: () => {},
+    resume: () => {},
+    drain: () => {},
+    signal: send,
+    // The group is our own, and our shell's to signal.
+    signalGroup: send,
+    isStopped: () => false,
+    hasLetGo: async () => false,
+  }
+}
+
+/**
+ * A terminal sends Ctrl+C and Ctrl+\ to every process of its foreground group: the child has got its own. While a
+ * program has turned that off (raw mode), or from elsewhere, such a signal was meant for us alone.
+ */
+export function isFromTerminal(signal: NodeJS.Signals): boolean {
+  if (signal !== 'SIGINT' && signal !== 'SIGQUIT') return false
+  if (readProcessState(process.pid)?.isForeground !== true) return false
+  const stdio: ['ignore' | number, 'pipe', 'ignore'] = [openTerminal(), 'pipe', 'ignore']
+  const { stdout } = spawnSync('stty', ['-a'], { stdio, encoding: 'utf8' })
+  if (typeof stdio[0] === 'number') fs.closeSync(stdio[0])
+  return /(?<!-)\bisig\b/.test(stdout ?? '')
+}
+
+function openTerminal(): 'ignore' | number {
+  try {
+    return fs.openSync('/dev/tty', fs.constants.O_RDONLY | fs.constants.O_NOCTTY)
+  } catch {
+    return 'ignore'
+  }
+}
+
+/**
+ * Standard input, output and error, and whatever else the arguments name as `/dev/fd/N` (a shell's `<(…)`): Node
+ * hands on none of the low numbers by itself.
+ */
+function inheritedDescriptors(args: readonly string[]): ('inherit' | 'ignore')[] {
+  const stdio: ('inherit' | 'ignore')[] = ['inherit', 'inherit', 'inherit']
+  for (const { descriptor } of args.flatMap(findDescriptor)) {
+    while (stdio.length < descriptor) stdio.push('ignore')
+    stdio[descriptor] = 'inherit'
+  }
+  return stdio
 }

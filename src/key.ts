@@ -8,6 +8,12 @@ export type FoundKey =
   | { type: 'none' }
   | { type: 'refused'; source: string; reason: string }
 
+/**
+ * The longest path of a Unix socket, in bytes (104 with the closing NUL on macOS, 108 on Linux). Node 20 cuts a
+ * longer one and listens elsewhere.
+ */
+export const LONGEST_SOCKET_PATH = 103
+
 /** The variables that Claude Code itself would pay with: none of them reaches a child of claudef's. */
 export const KEY_VARIABLES = ['CLAUDE_FALLBACK_API_KEY', 'ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN']
 
@@ -31,11 +37,19 @@ export function maskKey(key: string): string {
  * Hands the key to whoever connects to a socket in `folder` (mode 600, the folder's being 700): Claude Code's
  * `apiKeyHelper`. So the key stands in no argument, no environment and no file.
  * @returns the helper's command line for a shell, and `close`, which also removes the socket.
+ * @throws where the socket cannot be made, as with a path over 103 bytes
  */
 export async function serveKey(key: string, folder: string): Promise<{ helper: string; close: () => void }> {
   const socket = path.join(folder, 'key')
+  if (Buffer.byteLength(socket) > LONGEST_SOCKET_PATH) {
+    throw new Error(
+      `The path '${socket}' is too long for a socket: set XDG_RUNTIME_DIR or TMPDIR to a shorter one`,
+    )
+  }
   const server = net.createServer((connection) => {
     connection.on('error', () => {})
+    // Nor is a helper that was stopped a reason to stay alive.
+    connection.unref()
     connection.end(key)
   })
   // Not a reason to stay alive once the session is over.

@@ -1,13 +1,19 @@
 import { childEnvironment, findClaude, readLogin } from './claude.ts'
 import { readConfig } from './config.ts'
 import { isSession, parseArgs } from './core/args.ts'
-import { runInherited } from './inherit.ts'
+import { replaceDescriptors } from './descriptors.ts'
+import { createSessionFolder, type SessionFolder } from './folder.ts'
+import { isFromTerminal, runInherited } from './inherit.ts'
+import { controlJob } from './job-control.ts'
 import { openLog } from './log.ts'
 import type { Ending } from './pty.ts'
 import { openSession, type Session, startFirst, type World } from './relay.ts'
 
-/** Signals that end a program and that claudef hands on to Claude Code. */
+/** Signals that claudef hands on to Claude Code. */
 const FORWARDED: NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2']
+
+/** Signals after which a session is over. */
+const ENDING: NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGQUIT']
 
 /**
  * Runs Claude Code: as a session with the fallback where there is a subscription to fall back from, else with
@@ -25,22 +31,37 @@ export async function launch(world: World): Promise<Ending> {
     return { type: 'exit', code: 127 }
   }
   const { CLAUDE_FALLBACK_API_KEY: _, ...unchanged } = world.env
-  const direct = { file: claude.path, args: world.argv, hasTerminal: world.stdin.isTTY }
-  const tokens = parseArgs(world.argv)
-  if (!world.stdin.isTTY || !world.stdout.isTTY || world.env.CLAUDECODE || !isSession(tokens)) {
-    return runInherited({ ...direct, env: unchanged })
+  const { stdin, stdout } = world.isTerminal
+  if (!stdin || !stdout || world.env.CLAUDECODE || !isSession(parseArgs(world.argv))) {
+    return runInherited({ file: claude.path, args: world.argv, env: unchanged })
   }
-  const login = readLogin({ ...world, home, tokens })
-  if (login.type === 'none') {
-    log(`only passing through: ${login.reason}`)
-    return runInherited({ ...direct, env: unchanged })
-  }
+  const given = takeDescriptors(world)
   try {
-    return await runSession(openSession({ world, config, log, claude: claude.path, tokens }))
+    const argv = given.args
+    const tokens = parseArgs(argv)
+    const login = readLogin({ ...world, home, tokens })
+    if (login.type === 'none') {
+      log(`only passing through: ${login.reason}`)
+      return await runInherited({ file: claude.path, args: argv, env: unchanged })
+    }
+    const session = openSession({ world: { ...world, argv }, config, log, claude: claude.path, tokens })
+    return await runSession(session)
   } catch (error) {
     log(`without the fallback: ${error}`)
-    return runInherited({ ...direct, env: childEnvironment(world.env) })
+    return await runInherited({ file: claude.path, args: given.args, env: childEnvironment(world.env) })
+  } finally {
+    given.remove()
   }
+}
+
+/** Arguments for every child of a session, with a folder only where one is needed. */
+function takeDescriptors(world: World): { args: readonly string[]; remove: () => void } {
+  let folder: SessionFolder | undefined
+  const open = () => {
+    folder ??= createSessionFolder(world.env)
+    return folder.path
+  }
+  return { args: replaceDescriptors(world.argv, open), remove: () => folder?.remove() }
 }
 
 async function runSession(session: Session): Promise<Ending> {
@@ -49,22 +70,50 @@ async function runSession(session: Session): Promise<Ending> {
   const firstEnd = new Promise<Ending>((resolve) => {
     session.handlers.onEnd = resolve
   })
-  const onSignal = (signal: NodeJS.Signals) => session.handlers.onSignal(signal)
-  for (const signal of FORWARDED) process.on(signal, onSignal)
   const onError = (error: unknown) =>
     session.log(`unexpected: ${error instanceof Error ? error.stack : error}`)
   process.on('uncaughtException', onError)
   process.on('unhandledRejection', onError)
+  const signals = followSignals(session)
   try {
     const first = await startFirst(session)
     terminal.takeOver()
     const fallback = await import('./fallback.ts').catch(onError)
     return await (fallback === undefined ? firstEnd : fallback.runFallback(session, first, firstEnd))
   } finally {
+    await terminal.flush(signals.isEnding)
+    terminal.lend()
     terminal.undo({ keepScreen: false })
+    await terminal.flush(() => true)
     terminal.restore()
     session.keyServer?.close()
     session.folder.remove()
-    for (const signal of FORWARDED) process.off(signal, onSignal)
+    signals.stop()
+  }
+}
+
+/** Hands signals on to the child, and stops and continues with it. */
+function followSignals(session: Session): { isEnding: () => boolean; stop: () => void } {
+  let isEnding = false
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (session.isShared && isFromTerminal(signal)) return
+    isEnding ||= ENDING.includes(signal)
+    session.handlers.onSignal(signal)
+  }
+  // Mostly SIGHUP says so, but to the foreground group alone.
+  session.handlers.onHangup = () => {
+    if (!isEnding) onSignal('SIGHUP')
+  }
+  for (const signal of FORWARDED) process.on(signal, onSignal)
+  if (!session.isShared) {
+    const { terminal } = session
+    session.jobControl = controlJob({ child: () => session.child, terminal, isEnding: () => isEnding })
+  }
+  return {
+    isEnding: () => isEnding,
+    stop: () => {
+      session.jobControl?.stop()
+      for (const signal of FORWARDED) process.off(signal, onSignal)
+    },
   }
 }

@@ -13,7 +13,7 @@ export type LineSplitter = {
   lineStart: () => number
 }
 
-export type LineSplitterOptions = {
+type LineSplitterOptions = {
   /** One line without its LF. The bytes are only valid during the call. */
   onLine: (line: Buffer) => void
   /** Called once for a line that is longer than `maxLineBytes`, as soon as that is known. */
@@ -64,13 +64,13 @@ export function createLineSplitter(options: LineSplitterOptions): LineSplitter {
   }
 }
 
-/** Tells whether a line contains one of these ASCII strings, without decoding it; every line does if none are given. */
+/** Tells whether a line contains one of these ASCII strings, without decoding it. Undefined: every line. */
 export function createLineFilter(contains: readonly string[] | undefined): (line: Buffer) => boolean {
   const needles = contains?.map((text) => Buffer.from(text, 'latin1'))
   return (line) => needles?.some((needle) => line.includes(needle)) ?? true
 }
 
-export type ReadLinesBackwardsOptions = {
+type ReadLinesBackwardsOptions = {
   /** As `createLineFilter` takes it. */
   contains?: readonly string[]
   /** Longer lines are skipped. Default: 64 MiB. With one chunk, this bounds the memory used. */

@@ -8,7 +8,9 @@ export type Log = (message: string) => void
 export function openLog(home: string, now: () => Date): Log {
   const file = path.join(home, '.claude_fallback_error.log')
   return (message) => {
-    const line = `${now().toISOString()} [${process.pid}] ${message.replaceAll('\n', ' ')}\n`
+    // Texts come from transcripts and from errors: nothing in them may act on the terminal that shows the log.
+    const text = message.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
+    const line = `${now().toISOString()} [${process.pid}] ${text}\n`
     try {
       fs.appendFileSync(file, line, { mode: 0o600 })
     } catch {

@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import tty from 'node:tty'
+import { openBacklog } from './backlog.ts'
 
 /** Linux hands out 4 KiB at a time, macOS 1 KiB: one read seldom fills it. */
 const READ_BYTES = 65_536
@@ -12,12 +13,6 @@ const LAST_BYTES = 1 << 20
 
 /** Input that waits for a slow child beyond which more is held back, in bytes. */
 const MAX_QUEUED_BYTES = 1 << 20
-
-/** A child that takes input is given more this many times before the next wait. */
-const EAGER_TRIES = 32
-
-/** Waits between two tries to write to a child that does not read, in ms: doubled up to the second. */
-const RETRY_MS = { first: 1, longest: 100 }
 
 export type Master = {
   isOpen: () => boolean
@@ -65,45 +60,17 @@ export function readMaster(fd: number, onOutput: (output: Uint8Array) => boolean
   }
 }
 
-/** Writes at once what the child's terminal takes, keeps the rest in order, and tries again ever more rarely. */
-export function writeMaster(fd: number, options: { isOpen: () => boolean; onDrain: () => void }) {
-  let queue: Uint8Array[] = []
-  let queued = 0
-  let isWaiting = false
-  let eager = EAGER_TRIES
-  let wait = RETRY_MS.first
-  const tryLater = () => {
-    if (isWaiting) return
-    isWaiting = true
-    if (eager-- > 0) return void setImmediate(flush)
-    setTimeout(flush, wait)
-    wait = Math.min(wait * 2, RETRY_MS.longest)
-  }
-  const flush = () => {
-    isWaiting = false
-    for (let next = queue[0]; next !== undefined; next = queue[0]) {
-      const written = options.isOpen() ? tryToWrite(fd, next) : next.length
-      queued -= written
-      if (written > 0) {
-        eager = EAGER_TRIES
-        wait = RETRY_MS.first
-      }
-      if (written < next.length) {
-        queue[0] = next.subarray(written)
-        return tryLater()
-      }
-      queue.shift()
-    }
-    options.onDrain()
-  }
-  return (input: Uint8Array): boolean => {
-    const written = queue.length === 0 && options.isOpen() ? tryToWrite(fd, input) : 0
-    if (written === input.length) return true
-    queue.push(input.subarray(written))
-    queued += input.length - written
-    tryLater()
-    return queued < MAX_QUEUED_BYTES
-  }
+/** Writes what the child's terminal takes at once, and the rest in order as it takes it. */
+export function writeMaster(
+  fd: number,
+  options: { isOpen: () => boolean; onDrain: () => void },
+): (input: Uint8Array) => boolean {
+  const backlog = openBacklog({
+    // What is written to a child that has closed its terminal goes nowhere.
+    tryToWrite: (input) => (options.isOpen() ? tryToWrite(fd, input) : input.length),
+    onEmpty: options.onDrain,
+  })
+  return (input) => backlog.write(input) || backlog.size() < MAX_QUEUED_BYTES
 }
 
 /** Bytes written; 0 where the child's input is full or its terminal gone. */

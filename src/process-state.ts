@@ -4,10 +4,11 @@ import fs from 'node:fs'
 export type ProcessState = {
   /** Stopped by a signal, and not yet continued. */
   isStopped: boolean
-  /** Its process group is the one that its terminal belongs to: it may read, and gets Ctrl+C and Ctrl+Z. */
-  isForeground: boolean
-  /** It leads its process group. */
-  leads: boolean
+  /**
+   * Its process group is the one that its terminal belongs to: it may read, and gets Ctrl+C and Ctrl+Z.
+   * `undefined` where it has no terminal.
+   */
+  isForeground: boolean | undefined
 }
 
 /** `undefined` for a process that is no more. */
@@ -17,8 +18,8 @@ export function readProcessState(pid: number): ProcessState | undefined {
   const [state = '', group, foreground] = fields
   return {
     isStopped: /^T/.test(state),
-    isForeground: group === foreground,
-    leads: group === String(pid),
+    // Linux says -1 for no terminal, macOS 0.
+    isForeground: Number(foreground) > 0 ? group === foreground : undefined,
   }
 }
 

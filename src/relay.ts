@@ -5,10 +5,12 @@ import { optionValue, sessionChoice, startArgs, type Token } from './core/args.t
 import type { Billing } from './core/policy.ts'
 import { mergeSettings } from './core/settings.ts'
 import { createSessionFolder, type SessionFolder } from './folder.ts'
+import type { JobControl } from './job-control.ts'
 import { type FoundKey, findKey, serveKey } from './key.ts'
 import type { Log } from './log.ts'
 import { type Ending, loadPty, type Pty, type PtyOptions } from './pty.ts'
-import { openTerminal, type Terminal } from './terminal.ts'
+import { shareTerminal } from './shared-terminal.ts'
+import { openTerminal, type Terminal, type TerminalOptions } from './terminal.ts'
 
 /** All of the world that a launch touches, beside files. */
 export type World = {
@@ -18,8 +20,9 @@ export type World = {
   cwd: string
   /** Absolute path of claudef's executable. */
   own: string
-  stdin: tty.ReadStream
-  stdout: tty.WriteStream & { fd: number }
+  isTerminal: { stdin: boolean; stdout: boolean; stderr: boolean }
+  openStdin: () => tty.ReadStream
+  openStdout: () => tty.WriteStream & { fd: number }
   warn: (sentence: string) => void
   /** Epoch ms. */
   now: () => number
@@ -39,6 +42,9 @@ export type Session = {
   userSettings: Record<string, unknown>
   terminal: Terminal
   openPty: (options: PtyOptions) => Pty
+  /** The child has the user's terminal itself, and claudef keeps out of it. */
+  isShared: boolean
+  jobControl: JobControl | undefined
   child: Pty | undefined
   /** While an API child lives: gives it the key. */
   keyServer: { helper: string; close: () => void } | undefined
@@ -51,23 +57,29 @@ export type Handlers = {
   onOutput: (output: Uint8Array) => boolean
   onEnd: (ending: Ending) => void
   onSignal: (signal: NodeJS.Signals) => void
+  onHangup: () => void
 }
 
 /** The conversation that the first child opens, as far as it is known before it says so itself. */
 export type First = { startedAt: number; sessionId: string | undefined }
 
-/** @throws where the addon, the private folder or the user's own settings are out of reach. */
+/** @throws where the private folder or the user's own settings are out of reach. */
 export function openSession(given: Pick<Session, 'world' | 'config' | 'log' | 'claude' | 'tokens'>): Session {
   const { world, tokens } = given
-  const openPty = loadPty()
   const userSettings = readSettingsOption(optionValue(tokens, '--settings'), world.cwd)
   const folder = createSessionFolder(world.env)
   const session: Session = {
     ...given,
-    openPty,
+    ...openDisplay(given, {
+      onInput: (input) => session.handlers.onInput(input),
+      onResize: (size) => session.child?.resize(size),
+      onDrain: () => session.child?.resume(),
+      onHangup: () => session.handlers.onHangup(),
+    }),
     userSettings,
     folder,
     key: findKey(world.env),
+    jobControl: undefined,
     child: undefined,
     keyServer: undefined,
     handlers: {
@@ -75,16 +87,33 @@ export function openSession(given: Pick<Session, 'world' | 'config' | 'log' | 'c
       onOutput: (output) => session.terminal.show(output),
       onEnd: () => {},
       onSignal: (signal) => session.child?.signal(signal),
+      onHangup: () => {},
     },
-    terminal: openTerminal({
-      stdin: world.stdin,
-      stdout: world.stdout,
-      onInput: (input) => session.handlers.onInput(input),
-      onResize: (size) => session.child?.resize(size),
-      onDrain: () => session.child?.resume(),
-    }),
   }
   return session
+}
+
+/**
+ * A terminal for the child inside the user's, so that rows can be added below it. Where that cannot be had, or where
+ * standard error goes elsewhere than to the terminal, the child has the user's own.
+ */
+function openDisplay(
+  { world, log }: Pick<Session, 'world' | 'log'>,
+  handlers: Omit<TerminalOptions, 'stdin' | 'stdout'>,
+): Pick<Session, 'terminal' | 'openPty' | 'isShared'> {
+  const stdout = world.openStdout()
+  try {
+    if (!world.isTerminal.stderr) throw new Error('standard error is not a terminal')
+    const openPty = loadPty()
+    return {
+      terminal: openTerminal({ ...handlers, stdin: world.openStdin(), stdout }),
+      openPty,
+      isShared: false,
+    }
+  } catch (error) {
+    log(`Claude Code is on this terminal itself, so claudef shows no notice: ${error}`)
+    return { ...shareTerminal(stdout), isShared: true }
+  }
 }
 
 export async function startFirst(session: Session): Promise<First> {
@@ -137,5 +166,6 @@ export function spawnChild(session: Session, args: readonly string[]): void {
 }
 
 export function writeToChild(session: Session, input: Uint8Array): void {
+  session.jobControl?.watchInput(input)
   if (session.child?.write(input) === false) session.terminal.holdInput(true)
 }

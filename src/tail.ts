@@ -6,7 +6,7 @@ import type TailFile from 'tail-file'
 export type TailOptions = {
   /** The file. Its folder must exist: otherwise ENOENT is thrown. */
   path: string
-  /** The file is open: at the start, and again after it was truncated or replaced. Gives the byte offset to read from. */
+  /** The file is open: at first, or again after a restart. Returns the byte offset to read from. */
   onOpen: (fd: number) => number
   /** The bytes are only valid during the call. */
   onChunk: (chunk: Buffer) => void
@@ -26,8 +26,6 @@ export type TailOptions = {
 export type Tail = {
   /** Looks whether there is anything new, as after an event. */
   check: () => void
-  /** Reads at once what was written to a file that is removed by now, after its end was met. */
-  readRest: () => void
   /** Nothing is called any more from now on. Resolves when the file and the watcher are closed. */
   close: () => Promise<void>
 }
@@ -35,14 +33,14 @@ export type Tail = {
 const CHUNK_BYTES = 2 ** 18
 
 /**
- * Loads tail-file 1.4.16, which follows a file: watches its folder, reads to the end, notices truncation and
- * replacement. It is used below its own start(), with our own splitting of lines, since (measured on Node 20.20, Linux 6.18):
+ * Loads tail-file 1.4.16, which follows a file: it watches the folder, reads to the end, notices truncation and
+ * replacement. It is used below its own start(), and lines are not split by it, since (Node 20.20, Linux 6.18):
  * - It corrupts a character that is split between two appends, and searches a long line anew with every chunk:
  *   one line of 16 and of 60 MB took 112 and 1665 ms of CPU with chunks of 1 MiB. With the bytes taken in its
- *   decoder's place, chunks of 256 KiB: 51 and 145 ms (long lines that are not wanted: at most 4 ms at a stretch).
+ *   decoder's place, in chunks of 256 KiB, 51 and 145 ms; 4 ms at a stretch while nobody wants the line.
  * - What a file got between the last read and its replacement is lost. Every event in the folder costs 0.1 ms.
- * - Its start() begins at an offset by reading everything before it, and a stop() right after it never resolves
- *   and leaks a descriptor.
+ * - start() comes to an offset by reading all that is before it, and stop() right after it never resolves and
+ *   leaks a descriptor.
  */
 export async function loadTail(): Promise<(options: TailOptions) => Tail> {
   const { default: Loaded } = await import('tail-file')
@@ -82,7 +80,6 @@ function openTail(Loaded: typeof TailFile, options: TailOptions): Tail {
   start(tail, options)
   return {
     check: () => tail.checkDir('change', null),
-    readRest: () => readRest(tail, write),
     close: () => {
       isOpen = false
       return closeTail(tail, closeFile)
@@ -98,7 +95,7 @@ function replaceDecoder(tail: TailFile, write: (chunk: Buffer) => void): void {
   tail.decoder = { write: decode, end: () => '' }
 }
 
-/** Its end was met once, but it may have got more before it was removed or replaced. */
+/** The end of the file was met, but it may have got more before it was replaced. */
 function readRest(tail: TailFile, write: (chunk: Buffer) => void): void {
   if (typeof tail.fd !== 'number' || fs.fstatSync(tail.fd).nlink > 0) return
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES)

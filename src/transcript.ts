@@ -10,11 +10,12 @@ export type FollowOptions = {
   /** Absolute path of the transcript. Neither the file nor its folders need exist yet. */
   path: string
   /**
-   * Byte offset to start at. Bytes before it are never delivered. `end`: the file's size at the call. It is meant
-   * for the file that is there at the call: one that comes later, or is shorter, is read from its start.
+   * Byte offset to start at. Bytes before it are never delivered. `end`: the file's size at the call.
+   * It is meant for the file that is there at the call: one that comes later, or is shorter, is read from its
+   * start.
    */
   from: number | 'end'
-  /** Deliver only lines that contain one of these ASCII strings; tested before any decoding. Default: every line. */
+  /** Only lines that contain one of these ASCII strings; tested before any decoding. Default: every line. */
   contains?: readonly string[]
   /** One whole line without its LF, decoded as UTF-8; invalid bytes become U+FFFD. */
   onLine: (line: string) => void
@@ -41,7 +42,7 @@ type Follow = {
   file: fs.BigIntStats | undefined
   /** The folder that is watched while the file is followed. */
   folder?: fs.BigIntStats | undefined
-  /** Something was renamed or removed: at the next end of the file, look whether the path still leads there. */
+  /** Something was renamed or removed: at its next end, look whether the path still leads to it. */
   isDoubtful: boolean
   /** What was told last, unless the file could be read since. */
   lastError?: string | undefined
@@ -57,8 +58,8 @@ const POLL_MS = 2000
  * written. The file may appear, be truncated, replaced, removed and made anew, and so may its folders.
  * Nothing here keeps the process alive, and nothing is ever printed.
  *
- * tail-file does the following, see `loadTail`. It needs the folder to exist, and is silent for ever once that was
- * removed and made anew; so here is what finds the file and loses it.
+ * tail-file does the following, see `loadTail`. It needs the folder to exist, and is silent for ever once that
+ * was removed and made anew; so here is what finds the file and loses it.
  */
 export function followTranscript(options: FollowOptions): Follower {
   const { path, from, onLine, maxLineBytes } = options
@@ -177,7 +178,6 @@ function verify(follow: Follow): void {
   const { path } = follow.options
   const folder = statIfAny(dirname(path))
   if (folder && follow.folder && isSameInode(folder, follow.folder) && fs.existsSync(path)) return
-  follow.tail?.readRest()
   close(follow)
   search(follow)
 }
@@ -217,17 +217,17 @@ function statIfAny(path: string): fs.BigIntStats | undefined {
 }
 
 /**
- * The name of the folder that keeps the transcripts of a working directory (absolute, symbolic links resolved):
- * every UTF-16 unit outside `[A-Za-z0-9]` becomes `-` (measured on Claude Code 2.1.330). Of one longer than 200,
- * these are the first 200 characters; Claude Code adds `-` and a hash.
+ * The name of the folder that keeps the transcripts of a working directory (absolute, links resolved): every
+ * UTF-16 unit outside `[A-Za-z0-9]` becomes `-` (measured on Claude Code 2.1.330). Of one longer than 200, these
+ * are the first 200 characters; Claude Code adds `-` and a hash.
  */
 export function transcriptSlug(cwd: string): string {
   return cwd.replace(/[^A-Za-z0-9]/g, '-').slice(0, 200)
 }
 
 /**
- * Finds the transcript of a session: `<configDir>/projects/<slug>/<sessionId>.jsonl`, otherwise in any folder of
- * projects; the one written last if there are several. Undefined if there is none, or none that can be read.
+ * Finds the transcript of a session: `<configDir>/projects/<slug>/<sessionId>.jsonl`, otherwise in any folder
+ * of projects; the one written last if there are several. Undefined if there is none, or none that can be read.
  */
 export async function findTranscript(options: {
   /** `$CLAUDE_CONFIG_DIR`, or `~/.claude`. */

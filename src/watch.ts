@@ -3,9 +3,9 @@ import { basename, dirname, relative, sep } from 'node:path'
 import { isMissing } from './tail.ts'
 
 /**
- * Watches the folder of a path that need not exist, or while there is none, the nearest one above. Calls `onChange`
- * for changes on the way to the path; call it again then, as a nearer folder may be there. The process is not kept
- * alive. Undefined where nothing can be watched (ENOSPC, EMFILE, EACCES).
+ * Watches the folder of a path that need not exist, or while there is none, the nearest one above. Calls
+ * `onChange` for changes on the way to the path; call it again then, as a nearer folder may be there. The process
+ * is not kept alive. Undefined where nothing can be watched (ENOSPC, EMFILE, EACCES).
  */
 export function watchNearest(path: string, onChange: () => void): fs.FSWatcher | undefined {
   const folder = findNearestFolder(path)

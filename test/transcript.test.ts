@@ -517,6 +517,13 @@ describe.skipIf(process.platform !== 'linux')('stop', () => {
     clear.mockRestore()
   })
 
+  test('at once opens nothing', async () => {
+    append('one\n')
+    const open = vi.spyOn(fs, 'open')
+    await follow().stop()
+    expect(open).not.toHaveBeenCalled()
+  })
+
   test('from within a line delivers no other', async () => {
     append('one\ntwo\n')
     const lines: string[] = []

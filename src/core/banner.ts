@@ -40,9 +40,9 @@ function describeNotice(notice: Notice, context: BannerContext): Line | undefine
       return { text: describeOffer(notice.limit, context), tone: 'warning' }
     case 'question':
       return { text: describeQuestion(notice.billing, context), tone: 'question' }
-    case 'no-key': {
-      const how = 'set CLAUDE_FALLBACK_API_KEY and start claudef again'
-      return { text: `⚠ ${describeLimit(notice.limit, context)} · ${notice.reason}: ${how}`, tone: 'warning' }
+    case 'unable': {
+      const text = `⚠ ${describeLimit(notice.limit, context)} · ${oneLine(notice.reason)}: ${notice.repair}`
+      return { text, tone: 'warning' }
     }
     case 'told':
       return { text: `⚠ ${oneLine(notice.text)}`, tone: 'warning' }

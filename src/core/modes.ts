@@ -1,3 +1,5 @@
+import { createSequenceReader, readSequences, type SequenceReader } from './sequences.ts'
+
 /**
  * What a program has set on its terminal, learned from its output, so that a program that was killed can be
  * cleaned up after: undo only what it set. Also tells what wiped or moved the rows that claudef reserves.
@@ -29,9 +31,7 @@ export type Modes = {
   savedCursor: boolean
   /** What was saved with the cursor; each screen has a place for one. Opening the alternate screen saves, too. */
   savedPen: { main: Pen; alternate: Pen }
-  /** The sequence that the output is in the middle of; empty between sequences. */
-  pending: number[]
-  parser: 'ground' | 'escape' | 'csi' | 'string' | 'stringEscape' | 'charset'
+  sequences: SequenceReader
 }
 
 /** Flag sets pushed and not yet popped, and whether the flags under them were changed in place. */
@@ -43,11 +43,6 @@ type Pen = { style: boolean; link: boolean; origin: boolean; charsets: Set<strin
 /** What a piece of output did to the rows below the child's screen: nothing, wiped them, or moved their fence. */
 type Damage = { wiped: boolean; region: boolean }
 
-const ESC = 0x1b
-const BEL = 0x07
-const CAN = 0x18
-const SUB = 0x1a
-
 /** Private modes that are on in a terminal nobody has touched. */
 const ON_BY_DEFAULT = new Set([7, 25])
 
@@ -58,9 +53,6 @@ const TRACKED = new Set([
 ])
 
 const ALTERNATE_SCREENS = [47, 1047, 1049]
-
-/** The longest sequence that is kept whole; the tail of a longer one (an image, a long title) is not read. */
-const MAX_PENDING = 256
 
 export function createModes(): Modes {
   return {
@@ -80,8 +72,7 @@ export function createModes(): Modes {
     colours: new Set(),
     savedCursor: false,
     savedPen: { main: createPen(), alternate: createPen() },
-    pending: [],
-    parser: 'ground',
+    sequences: createSequenceReader(),
   }
 }
 
@@ -89,21 +80,19 @@ function createPen(): Pen {
   return { style: false, link: false, origin: false, charsets: new Set() }
 }
 
-/** Reads the next piece of a program's output. Text between sequences costs one native search. */
+/** Reads the next piece of a program's output. */
 export function trackModes(modes: Modes, output: Uint8Array): Damage {
   const damage = { wiped: false, region: false }
-  let at = 0
-  while (at < output.length) {
-    if (modes.parser === 'ground') {
-      at = output.indexOf(ESC, at)
-      if (at === -1) break
-      modes.parser = 'escape'
-      at += 1
-    } else {
-      readByte(modes, output[at] ?? 0, damage)
-      at += 1
+  readSequences(modes.sequences, output, (sequence) => {
+    switch (sequence.type) {
+      case 'escape':
+        return applyEscape(modes, sequence.intermediates, sequence.final, damage)
+      case 'csi':
+        return applyCsi(modes, sequence.parameters, sequence.final, damage)
+      case 'osc':
+        return applyOsc(modes, sequence.text)
     }
-  }
+  })
   return damage
 }
 
@@ -113,7 +102,7 @@ export function onAlternateScreen(modes: Modes): boolean {
 
 /** True between two sequences: the only places where somebody else's bytes may be put in. */
 export function isBetweenSequences(modes: Modes): boolean {
-  return modes.parser === 'ground'
+  return modes.sequences.state === 'ground'
 }
 
 /**
@@ -125,7 +114,7 @@ export function isBetweenSequences(modes: Modes): boolean {
  */
 export function undoModes(modes: Modes, options: { keepScreen: boolean }): string {
   // It ends what was cut off, which the terminal then acts on: half a title becomes the title.
-  const end = modes.parser === 'ground' ? '' : '\x1b\\'
+  const end = isBetweenSequences(modes) ? '' : '\x1b\\'
   trackModes(modes, encode(end))
   const screen = undoScreen(modes, options)
   trackModes(modes, encode(screen))
@@ -184,97 +173,28 @@ function undoTitle({ title, titleStack }: Modes, keepScreen: boolean): string {
   return '\x1b[23;0t'.repeat(titleStack.length) + ((titleStack[0] ?? title) ? '\x1b]0;\x1b\\' : '')
 }
 
-function readByte(modes: Modes, byte: number, damage: Damage): void {
-  // They end any sequence, which is then not acted on.
-  if (byte === CAN || byte === SUB) return toGround(modes)
-  switch (modes.parser) {
-    case 'ground':
+function applyEscape(modes: Modes, intermediates: string, final: string, damage: Damage): void {
+  // `ESC ( B` is ASCII; any other letter, or two, a set of its own.
+  const slot = intermediates[0] ?? ''
+  if (intermediates === slot && '()*+'.includes(slot) && final === 'B') modes.charsets.delete(slot)
+  else if (slot !== '' && '()*+'.includes(slot)) modes.charsets.add(slot)
+  switch (intermediates + final) {
+    case '7':
+      return savePen(modes)
+    case '8':
+      return restorePen(modes)
+    case '=':
+    case '>':
+      modes.keypad = final === '='
       return
-    case 'escape':
-      return readEscape(modes, byte, damage)
-    case 'csi':
-      return readCsi(modes, byte, damage)
-    case 'charset':
-      return readCharset(modes, byte)
-    case 'string':
-      return readString(modes, byte)
-    case 'stringEscape':
-      // `ESC \` ends the string; any other byte means that the ESC began a new sequence.
-      readOsc(modes)
-      toGround(modes)
-      if (byte !== 0x5c) {
-        modes.parser = 'escape'
-        readEscape(modes, byte, damage)
-      }
+    case 'c':
+      Object.assign(modes, { ...createModes(), sequences: modes.sequences })
+      damage.wiped = damage.region = true
+      return
+    // Fills the screen with E.
+    case '#8':
+      damage.wiped = damage.region = true
   }
-}
-
-function toGround(modes: Modes): void {
-  modes.parser = 'ground'
-  modes.pending = []
-}
-
-function readEscape(modes: Modes, byte: number, damage: Damage): void {
-  const character = String.fromCharCode(byte)
-  if (byte === ESC) modes.pending = []
-  // Control characters inside a sequence are acted on by the terminal at once and do not end it.
-  else if (byte < 0x20) return
-  // Intermediate bytes (`ESC # 8`, `ESC % G`, `ESC SP F`): the final byte follows.
-  else if (byte <= 0x2f) {
-    modes.pending.push(byte)
-    if ('()*+'.includes(character)) modes.parser = 'charset'
-  } else if (modes.pending.length > 0) {
-    // `ESC # 8` fills the screen with E.
-    if (character === '8' && modes.pending.includes(0x23)) damage.wiped = damage.region = true
-    toGround(modes)
-  } else if (character === '[') modes.parser = 'csi'
-  else if (']PX^_'.includes(character)) {
-    modes.parser = 'string'
-    modes.pending.push(byte)
-  } else {
-    applyEscape(modes, character, damage)
-    toGround(modes)
-  }
-}
-
-/** `ESC ( B` is ASCII; any other letter, or two, a set of its own. */
-function readCharset(modes: Modes, byte: number): void {
-  const slot = String.fromCharCode(modes.pending[0] ?? 0)
-  if (byte === ESC) {
-    toGround(modes)
-    modes.parser = 'escape'
-  } else if (byte >= 0x20 && byte <= 0x2f) modes.pending.push(byte)
-  else if (byte >= 0x30) {
-    if (byte === 0x42 && modes.pending.length === 1) modes.charsets.delete(slot)
-    else modes.charsets.add(slot)
-    toGround(modes)
-  }
-}
-
-function applyEscape(modes: Modes, character: string, damage: Damage): void {
-  if (character === '7') savePen(modes)
-  if (character === '8') restorePen(modes)
-  if (character === '=') modes.keypad = true
-  if (character === '>') modes.keypad = false
-  if (character === 'c') {
-    Object.assign(modes, createModes())
-    damage.wiped = true
-    damage.region = true
-  }
-}
-
-function readCsi(modes: Modes, byte: number, damage: Damage): void {
-  if (byte === ESC) {
-    modes.pending = []
-    modes.parser = 'escape'
-    return
-  }
-  if (byte < 0x20 || byte === 0x7f) return
-  if (byte >= 0x40 && byte <= 0x7e) {
-    applyCsi(modes, String.fromCharCode(...modes.pending), String.fromCharCode(byte), damage)
-    return toGround(modes)
-  }
-  if (modes.pending.length < MAX_PENDING) modes.pending.push(byte)
 }
 
 function applyCsi(modes: Modes, parameters: string, final: string, damage: Damage): void {
@@ -356,14 +276,13 @@ function savePen(modes: Modes): void {
   modes.savedCursor = true
 }
 
-/** Some terminals bring a link back, others leave the present one: it counts in either. */
+/** Not every terminal brings all of it back: what was saved counts beside what stands. */
 function restorePen(modes: Modes): void {
   const pen = modes.savedPen[onAlternateScreen(modes) ? 'alternate' : 'main']
-  modes.style = pen.style
+  modes.style ||= pen.style
   modes.link ||= pen.link
-  modes.charsets = new Set(pen.charsets)
+  modes.charsets = new Set([...modes.charsets, ...pen.charsets])
   if (pen.origin) modes.private.set(6, true)
-  else modes.private.delete(6)
   modes.savedCursor = false
 }
 
@@ -398,19 +317,8 @@ function softReset(modes: Modes, damage: Damage): void {
   damage.region = true
 }
 
-function readString(modes: Modes, byte: number): void {
-  if (byte === ESC) modes.parser = 'stringEscape'
-  // BEL ends an OSC, and only that.
-  else if (byte === BEL && modes.pending[0] === 0x5d) {
-    readOsc(modes)
-    toGround(modes)
-  } else if (modes.pending.length < MAX_PENDING) modes.pending.push(byte)
-}
-
-function readOsc(modes: Modes): void {
-  const text = String.fromCharCode(...modes.pending)
-  if (!text.startsWith(']')) return
-  const [number = '', ...rest] = text.slice(1).split(';')
+function applyOsc(modes: Modes, text: string): void {
+  const [number = '', ...rest] = text.split(';')
   const value = rest.join(';')
   // Cut short (`OSC 8 ;`), a terminal does not act on it.
   if ((number === '0' || number === '2') && rest.length > 0) modes.title = value !== ''

@@ -13,6 +13,8 @@ export type State = {
   startedAt: number
   /** The limits that this child has met, by `limitKey`. */
   met: string[]
+  /** Limits that only a subagent has met so far. */
+  waiting: Limit[]
   /** What the reserved row says. */
   notice: Notice
   /** The child has been told to end, and this one follows it. */
@@ -27,13 +29,15 @@ export type Notice =
   | { type: 'none' }
   | { type: 'offer'; limit: Limit }
   | { type: 'question'; billing: Billing; before: Notice }
-  | { type: 'no-key'; limit: Limit; reason: string }
+  | { type: 'unable'; limit: Limit; reason: string; repair: string }
   | { type: 'told'; text: string }
   | { type: 'switching'; billing: Billing }
   | { type: 'api'; limit: Limit | undefined; failure: ApiFailure | undefined }
 
 export type Input =
-  | { type: 'limit'; limit: Limit }
+  /** `version`: of the Claude Code that wrote the row. */
+  | { type: 'limit'; limit: Limit; version: string | undefined }
+  | { type: 'reminded' }
   | { type: 'failure'; failure: ApiFailure; at: number | undefined }
   | { type: 'key'; key: 'switch' | 'enter' | 'escape' | 'other' }
   | { type: 'quit' }
@@ -46,6 +50,8 @@ export type Action =
   | { type: 'start'; billing: Billing; prompt: boolean }
   /** The child's end is ours. */
   | { type: 'finish' }
+  /** Come back with `reminded`. */
+  | { type: 'remind'; afterMs: number }
   | { type: 'log'; message: string }
 
 export type Rules = {
@@ -62,6 +68,7 @@ export function initialState(billing: Billing, startedAt: number): State {
     billing,
     startedAt,
     met: [],
+    waiting: [],
     notice: billing === 'api' ? { type: 'api', limit: undefined, failure: undefined } : { type: 'none' },
     next: undefined,
     quitting: false,
@@ -73,7 +80,12 @@ export function initialState(billing: Billing, startedAt: number): State {
 export function transition(state: State, input: Input, rules: Rules): Step {
   switch (input.type) {
     case 'limit':
-      return meetLimit(state, input.limit, rules)
+      return meetLimit(state, input.limit, {
+        ...rules,
+        tooOld: isTooOld(input.version) ? input.version : undefined,
+      })
+    case 'reminded':
+      return offerWaiting(state, rules)
     case 'failure':
       return meetFailure(state, input.failure, input.at)
     case 'key':
@@ -85,33 +97,63 @@ export function transition(state: State, input: Input, rules: Rules): Step {
   }
 }
 
-function meetLimit(state: State, limit: Limit, rules: Rules): Step {
+function meetLimit(state: State, limit: Limit, rules: Rules & { tooOld?: string | undefined }): Step {
   const key = limitKey(limit)
   const past = limit.at !== undefined && limit.at < state.startedAt
   // On the API a plan's limit is nobody's business, and the rows of a child that is ending are old news.
   if (past || state.billing === 'api' || state.next !== undefined || state.met.includes(key))
     return stay(state)
-  const met = { ...state, met: [...state.met, key] }
-  const seen = log(`limit met: ${limit.window}, ${limit.verdict} (${limit.source}): ${limit.text}`)
-  switch (limit.verdict) {
-    case 'subagent':
-      // The row of the main conversation follows when its turn fails.
-      return stay(state)
-    case 'tell':
-      return { state: { ...met, notice: { type: 'told', text: limit.text } }, actions: [seen] }
-    case 'offer':
-    case 'switch': {
-      const reason = state.keyRefused ? 'the API refused the key' : rules.noKey
-      if (reason !== undefined) {
-        return { state: { ...met, notice: { type: 'no-key', limit, reason } }, actions: [seen] }
-      }
-      if (limit.verdict === 'switch' && rules.autoRestart) {
-        const step = switchTo(met, { billing: 'api', prompt: true, limit })
-        return { ...step, actions: [seen, ...step.actions] }
-      }
-      return { state: { ...met, notice: { type: 'offer', limit } }, actions: [seen] }
+  if (limit.verdict === 'subagent') {
+    return {
+      state: { ...state, waiting: [...state.waiting, limit] },
+      actions: [{ type: 'remind', afterMs: SUBAGENT_MS }],
     }
   }
+  const met = { ...state, met: [...state.met, key] }
+  const seen = log(`limit met: ${limit.window}, ${limit.verdict} (${limit.source}): ${limit.text}`)
+  if (limit.verdict === 'tell') {
+    return { state: { ...met, notice: { type: 'told', text: limit.text } }, actions: [seen] }
+  }
+  const obstacle = findObstacle(state, rules)
+  if (obstacle !== undefined) {
+    return { state: { ...met, notice: { type: 'unable', limit, ...obstacle } }, actions: [seen] }
+  }
+  if (limit.verdict === 'switch' && rules.autoRestart) {
+    const step = switchTo(met, { billing: 'api', prompt: true, limit })
+    return { ...step, actions: [seen, ...step.actions] }
+  }
+  return { state: { ...met, notice: { type: 'offer', limit } }, actions: [seen] }
+}
+
+/** The row of the main conversation follows within a second when its turn fails, and then decides. */
+const SUBAGENT_MS = 10_000
+
+/** A limit that only a subagent met, and the main conversation did not run into: worth an offer. */
+function offerWaiting(state: State, rules: Rules): Step {
+  const [limit, ...waiting] = state.waiting
+  if (limit === undefined) return stay(state)
+  return meetLimit({ ...state, waiting }, { ...limit, verdict: 'offer' }, rules)
+}
+
+/** Why there can be no switch, and what to do about it. */
+function findObstacle(
+  state: State,
+  rules: Rules & { tooOld?: string | undefined },
+): { reason: string; repair: string } | undefined {
+  if (rules.tooOld !== undefined) {
+    const reason = `Claude Code ${rules.tooOld} cannot take a conversation to the key`
+    return { reason, repair: 'update it with `claude update`' }
+  }
+  if (state.keyRefused)
+    return { reason: 'the API refused the key', repair: 'set another and start claudef again' }
+  if (rules.noKey === undefined) return undefined
+  return { reason: rules.noKey, repair: 'set CLAUDE_FALLBACK_API_KEY and start claudef again' }
+}
+
+/** Before 2.0.76 a resumed conversation moves to another file, or the settings' key is ignored (measured on 1.0.90). */
+function isTooOld(version: string | undefined): boolean {
+  const [, major = 2, minor = 1, patch = 0] = /^(\d+)\.(\d+)\.(\d+)/.exec(version ?? '')?.map(Number) ?? []
+  return (major - 2 || minor || patch - 76) < 0
 }
 
 /** Trouble on the API is said, and never a reason to end a child: a loop would cost money. */

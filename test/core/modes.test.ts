@@ -96,7 +96,9 @@ function openTerminal() {
     return { x: cursorX, y: baseY + cursorY }
   }
   const look = async () => {
-    const state = { ...modes(), ...seen, colours: [...seen.colours] }
+    // The three modes of the one alternate screen are not told apart: `buffer` says whether it is shown.
+    const privateModes = modes().privateModes.filter((mode) => ![47, 1047, 1049].includes(mode))
+    const state = { ...modes(), ...seen, privateModes, colours: [...seen.colours] }
     await write('\x1b[Hq')
     const cell = terminal.buffer.active.getLine(terminal.buffer.active.baseY)?.getCell(0)
     return { ...state, next: cell && [cell.getChars(), cell.isAttributeDefault()] }
@@ -144,6 +146,18 @@ describe('undoModes', () => {
     expect(undoModes(track('\x1b[?1049h\x1b[?1049l'), { keepScreen: false })).toBe('')
     expect(undoModes(track('\x1b[?1049h\x1b[?47l'), { keepScreen: false })).toBe('')
     expect(undoModes(track('\x1b[?1047h\x1b[?1049h'), { keepScreen: false })).toBe('\x1b[?1047l')
+  })
+
+  test.each([
+    ['a colour', '\x1b[31m', '\x1b[0m'],
+    ['line drawing', '\x1b(0', '\x1b(B\x0f'],
+  ])('takes back %s that comes back with a saved cursor', async (_, set, undo) => {
+    const alternate = `${set}\x1b[?1049h${undo}`
+    expect(undoModes(track(alternate), { keepScreen: false })).toBe(`\x1b[?1049l${undo}`)
+    expect(await lookAt(alternate, '\x1b[?1049l')).not.toEqual(FRESH)
+    const restored = `${set}\x1b7${undo}\x1b8`
+    expect(undoModes(track(restored), { keepScreen: false })).toBe(undo)
+    expect(await lookAt(restored)).not.toEqual(FRESH)
   })
 
   test('keeps the screen, and what belongs to it, for another program', async () => {

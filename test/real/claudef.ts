@@ -26,7 +26,10 @@ export type RunOptions = {
   /** The project's folder by default. */
   cwd?: string
   compareTermios?: boolean
-  cols?: number
+  /** The shell's screen is full, the cursor in its last row. */
+  afterLines?: number
+  /** The real Claude Code without claudef, to compare with. */
+  bare?: boolean
 }
 
 /** One start of Claude Code by claudef. */
@@ -88,14 +91,15 @@ export async function setUp(options: SetupOptions = {}) {
     },
     /** Runs claudef with these arguments on a screen of its own. */
     run: async (args: string[] = [], more: RunOptions = {}) => {
-      const { cwd = home.cwd, ...screenOptions } = more
-      const file = { file: process.execPath, args: [claudef, ...args] }
+      const { cwd = home.cwd, compareTermios = false, afterLines = 0, bare = false } = more
+      const command = [...(bare ? [claude.path] : [process.execPath, claudef]), ...args]
       const screen = await openScreen({
-        rows: 40,
-        ...screenOptions,
-        ...file,
+        file: '/bin/sh',
+        args: ['-c', 'seq "$0"; exec "$@"', String(afterLines), ...command],
         cwd,
-        env: { ...env, ...more.env },
+        env: bare ? home.env : { ...env, ...more.env },
+        rows: 40,
+        compareTermios,
       })
       screens.push(screen)
       return screen

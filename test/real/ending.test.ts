@@ -1,13 +1,18 @@
 import { expect, test } from 'vitest'
 import type { Screen } from '../support/screen.ts'
 import { type Setup, setUp } from './claudef.ts'
-import { askOnce, switchAtLimit } from './limit.ts'
+import { askOnce, openSession, switchAtLimit } from './limit.ts'
 
 async function openMeasured(setup: Setup) {
   const screen = await setup.run([], { compareTermios: true })
   const modes = screen.modes()
   await screen.waitFor('Claude Max')
   return { screen, modes }
+}
+
+/** What a shell's user finds, without what differs from run to run. */
+function leftOnScreen(screen: Screen): string {
+  return screen.history().replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'ID')
 }
 
 /** As before: the attributes, the modes, the main screen, which was left and come back to once. */
@@ -40,6 +45,22 @@ test('/exit after a switch: code 0, one farewell, and the terminal as it was', a
   expect(screen.history().split('claude --resume').length - 1).toBe(1)
   expect(screen.history()).not.toContain('API billing')
 })
+
+test.each([0, 60])(
+  'leaves behind what Claude Code leaves, after %i lines of the shell',
+  async (afterLines) => {
+    const setup = await setUp()
+    const bare = await openSession(setup, [], { afterLines, bare: true })
+    await askOnce(bare, 'what is two and two?')
+    await bare.submit('/exit')
+    await bare.exit
+    const screen = await openSession(setup, [], { afterLines })
+    await switchAtLimit(setup, screen)
+    await screen.submit('/exit')
+    await screen.exit
+    expect(leftOnScreen(screen)).toBe(leftOnScreen(bare))
+  },
+)
 
 test('SIGTERM: code 143, and the terminal as it was', async () => {
   const setup = await setUp()

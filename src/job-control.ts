@@ -1,0 +1,135 @@
+import { readProcessState } from './process-state.ts'
+import type { Pty } from './pty.ts'
+import type { Terminal } from './terminal.ts'
+
+export type JobControl = {
+  /** Looks for Ctrl+Z in what goes to the child. */
+  watchInput: (input: Uint8Array) => void
+  stop: () => void
+}
+
+/**
+ * After Ctrl+Z a child is looked at after these waits, in ms. Claude Code 2.1.330 has let go of its terminal by
+ * the first or second; a program that takes longer than all of them uses the key for something else.
+ */
+const LOOKS_MS = [20, 20, 40, 80, 160, 320, 640, 1280]
+
+/** After this, in ms, a child has seen one change of size and is told of the next. */
+const REDRAW_MS = 50
+
+/**
+ * Suspends and continues claudef and its child as one job of the user's shell. On its own terminal the child cannot
+ * do so: its process group is orphaned there, and the kernel drops its SIGTSTP.
+ * @param job.isEnding a signal has told claudef to end: it does not come back to the terminal
+ */
+export function controlJob(job: {
+  child: () => Pty | undefined
+  terminal: Terminal
+  isEnding: () => boolean
+}): JobControl {
+  const { child, terminal, isEnding } = job
+  let isSuspended = false
+  let looks: NodeJS.Timeout | undefined
+
+  const suspend = async () => {
+    if (isSuspended) return
+    isSuspended = true
+    clearTimeout(looks)
+    child()?.drain()
+    await terminal.flush(() => true)
+    terminal.lend()
+    await stopGroup('SIGTSTP')
+    // A shell's `bg`: who has no terminal is stopped again. In the kernel's way no signal could end us any more.
+    for (let tries = 0; tries < 3 && isInBackground() && !isEnding(); ) {
+      const stopped = await stopGroup('SIGTTOU')
+      tries = stopped ? 0 : tries + 1
+    }
+    if (!isEnding()) terminal.takeOver()
+    child()?.signalGroup('SIGCONT')
+    await nextTurn()
+    isSuspended = false
+  }
+  /** The whole group, as a terminal does it: a script that started claudef must stop too, or its shell sees nothing. */
+  const stopGroup = async (signal: 'SIGTSTP' | 'SIGTTOU') => {
+    let wasContinued = false
+    const onContinue = () => {
+      wasContinued = true
+    }
+    process.off('SIGTSTP', onStop)
+    process.once('SIGCONT', onContinue)
+    process.kill(0, signal)
+    // Here it goes on once continued; at once where nobody could continue it, for then the kernel stops nothing.
+    process.on('SIGTSTP', onStop)
+    await nextTurn()
+    process.off('SIGCONT', onContinue)
+    return wasContinued
+  }
+  /** Stops the child by a signal that it cannot refuse; its end of the story is SIGCHLD. */
+  const onStop = () => {
+    const running = child()
+    if (running === undefined) void suspend()
+    else running.signalGroup('SIGSTOP')
+  }
+  const onChild = () => {
+    if (!child()?.isStopped()) return
+    if (isEnding()) child()?.signalGroup('SIGCONT')
+    else void suspend()
+  }
+  /** Continued after a SIGSTOP from outside, which we could not prepare for: a shell has had the terminal since. */
+  const onContinue = () => {
+    if (isSuspended || isEnding()) return
+    terminal.takeOver()
+    child()?.signalGroup('SIGCONT')
+    const { columns, rows } = terminal.childSize()
+    child()?.resize({ columns, rows: rows - 1 })
+    setTimeout(() => child()?.resize(terminal.childSize()), REDRAW_MS)
+  }
+  const look = async (pressed: Pty, [wait, ...more]: number[], hadLetGo: boolean) => {
+    if (wait === undefined) return
+    await new Promise((resolve) => {
+      looks = setTimeout(resolve, wait)
+    })
+    const letGo = await pressed.hasLetGo()
+    if (child() !== pressed || isSuspended) return
+    // Seen twice, so that it is not stopped in the middle of its own preparations.
+    if (letGo && hadLetGo) pressed.signalGroup('SIGSTOP')
+    else await look(pressed, more, letGo)
+  }
+  process.on('SIGTSTP', onStop)
+  process.on('SIGCHLD', onChild)
+  process.on('SIGCONT', onContinue)
+  return {
+    watchInput: (input) => {
+      const running = child()
+      if (running === undefined || !hasSuspendKey(input)) return
+      clearTimeout(looks)
+      void look(running, LOOKS_MS, false)
+    },
+    stop: () => {
+      clearTimeout(looks)
+      process.off('SIGTSTP', onStop)
+      process.off('SIGCHLD', onChild)
+      process.off('SIGCONT', onContinue)
+    },
+  }
+}
+
+/** Signals that have come are handled before this resolves. */
+async function nextTurn(): Promise<void> {
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+function isInBackground(): boolean {
+  return readProcessState(process.pid)?.isForeground === false
+}
+
+/** Ctrl+Z as a control character, or as the keyboard protocols of kitty and of xterm (modifyOtherKeys) write it. */
+function hasSuspendKey(input: Uint8Array): boolean {
+  if (input.includes(0x1a)) return true
+  if (!input.includes(0x1b)) return false
+  const keys = Buffer.from(input)
+    .toString('latin1')
+    .matchAll(/\x1b\[(?:(?:\d*:)*122(?::\d*)*;(\d+)[^~A-Za-z]*u|27;(\d+);122~)/g)
+  // Modifiers are 1 plus a bit for each; Ctrl is 4.
+  return [...keys].some(([, kitty, xterm]) => ((Number(kitty ?? xterm) - 1) & 4) !== 0)
+}
