@@ -30,7 +30,8 @@ const OTHER_PROVIDERS = [
  */
 export function findClaude(world: World & { own: string; chosen: string | undefined }): FoundClaude {
   const { env, home, cwd, own, chosen } = world
-  const onPath = (env.PATH ?? '').split(path.delimiter).map((folder) => path.resolve(cwd, folder))
+  // An empty entry is the working folder, as shells have it; a PATH that is empty altogether is none.
+  const onPath = env.PATH ? env.PATH.split(path.delimiter).map((folder) => path.resolve(cwd, folder)) : []
   if (chosen !== undefined) {
     const named = chosen.includes('/')
       ? [path.resolve(cwd, chosen)]
@@ -82,7 +83,7 @@ export function readLogin(world: World & { tokens: readonly Token[] }): Login {
   if (!isObject(global.oauthAccount) && !env.CLAUDE_CODE_OAUTH_TOKEN)
     return out('there is no subscription login')
   const key = env.ANTHROPIC_API_KEY
-  if (key && !env.CLAUDE_FALLBACK_API_KEY && isApproved(global, key)) {
+  if (key && !env.CLAUDE_FALLBACK_API_KEY?.trim() && isApproved(global, key)) {
     return out('ANTHROPIC_API_KEY was approved in Claude Code: it pays on purpose')
   }
   return { type: 'subscription' }
@@ -183,16 +184,20 @@ function isExecutable(file: string): boolean {
   }
 }
 
-/** True for claudef under the name of claude: a link to it, or a shell script that names it. */
+/** True for claudef under the name of claude: a link to it, or a script that names it as a program. */
 function isClaudef(file: string, own: string): boolean {
   try {
     if (fs.realpathSync(file) === fs.realpathSync(own)) return true
     const start = readStart(file, 4096)
-    return start.startsWith('#!') && /\bclaudef(\.js)?\b/.test(start)
+    const code = start.replace(/^[ \t]*(?:#(?!!)|\/\/).*$/gm, '')
+    return start.startsWith('#!') && NAMES_CLAUDEF.test(code)
   } catch {
     return false
   }
 }
+
+/** `claudef "$@"`, `exec /opt/claudef/bin/claudef.js`, `npx claudef@1`; not a folder of the name on the way. */
+const NAMES_CLAUDEF = /(?<![\w.@-])claudef(?:\.js)?(?![\w./-])/
 
 function readStart(file: string, bytes: number): string {
   const descriptor = fs.openSync(file, 'r')

@@ -67,7 +67,7 @@ export function openTerminal(options: TerminalOptions): Terminal {
       lend()
       restoreAttributes = makeRaw(stdin)
       stdin.on('data', onInput)
-      if (isHeld) stdin.pause()
+      if (!isHeld) stdin.resume()
       stdout.on('resize', screen.resized)
       screen.takeBack()
       // Node asks for the window's size on this signal alone, and it is sent to who is in the foreground.

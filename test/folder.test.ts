@@ -63,9 +63,18 @@ function runHook(
 ) {
   const { shell = 'sh', attended = '1' } = options
   const input = typeof message === 'string' ? message : JSON.stringify(message)
-  const env = { PATH: process.env.PATH, ...(attended && { CLAUDE_CODE_SESSION_ATTENDED: attended }) }
+  // Not the machine's own HOME: bash reads its .bashrc where it is started as here, on a socket.
+  const env = {
+    PATH: process.env.PATH,
+    HOME: root,
+    ...(attended && { CLAUDE_CODE_SESSION_ATTENDED: attended }),
+  }
   const { status, stdout, stderr } = spawnSync(shell, ['-c', folder.hookCommand], { input, env })
   return { status, stdout: stdout.toString(), stderr: stderr.toString() }
+}
+
+function eventually(check: () => void): Promise<void> {
+  return vi.waitFor(check, { timeout: 10_000, interval: 5 })
 }
 
 const SILENT = { status: 0, stdout: '', stderr: '' }
@@ -123,7 +132,7 @@ describe('the hook', () => {
     const { folder, starts, watch } = create()
     watch()
     expect(runHook(folder, MESSAGE, { shell })).toEqual(SILENT)
-    await vi.waitFor(() => expect(starts).toEqual([START]))
+    await eventually(() => expect(starts).toEqual([START]))
     expect(fs.readdirSync(folder.path)).toEqual([])
   })
 
@@ -131,14 +140,14 @@ describe('the hook', () => {
     const { folder, starts, watch } = create(`it's "a" $HOME \`b\` \\ ü`)
     watch()
     expect(runHook(folder, MESSAGE, { shell })).toEqual(SILENT)
-    await vi.waitFor(() => expect(starts).toEqual([START]))
+    await eventually(() => expect(starts).toEqual([START]))
   })
 
   test('tells it to one who was late', async () => {
     const { folder, starts, watch } = create()
     runHook(folder, MESSAGE)
     watch()
-    await vi.waitFor(() => expect(starts).toEqual([START]))
+    await eventually(() => expect(starts).toEqual([START]))
   })
 
   test('tells every conversation once', async () => {
@@ -146,7 +155,7 @@ describe('the hook', () => {
     watch()
     const sources = ['startup', 'clear', 'resume', 'compact']
     for (const source of sources) runHook(folder, { ...MESSAGE, source })
-    await vi.waitFor(() => expect(starts.map((start) => start.source)).toEqual(sources))
+    await eventually(() => expect(starts.map((start) => start.source)).toEqual(sources))
   })
 
   test('tells it with what later versions leave out, and whatever they add', async () => {
@@ -154,14 +163,14 @@ describe('the hook', () => {
     watch()
     const { session_id, transcript_path } = MESSAGE
     runHook(folder, { session_id, transcript_path, added: { line: 'a\nb' } }, { attended: '' })
-    await vi.waitFor(() => expect(starts).toEqual([{ ...START, cwd: '', source: '', model: undefined }]))
+    await eventually(() => expect(starts).toEqual([{ ...START, cwd: '', source: '', model: undefined }]))
   })
 
   test('takes JSON of many lines', async () => {
     const { folder, starts, watch } = create()
     watch()
     runHook(folder, JSON.stringify(MESSAGE, null, 2))
-    await vi.waitFor(() => expect(starts).toEqual([START]))
+    await eventually(() => expect(starts).toEqual([START]))
   })
 
   test.each<[string, unknown, string]>([
@@ -176,7 +185,7 @@ describe('the hook', () => {
     watch()
     expect(runHook(folder, message, { attended })).toEqual(SILENT)
     runHook(folder, { ...MESSAGE, source: 'clear' })
-    await vi.waitFor(() => expect(starts.map((start) => start.source)).toEqual(['clear']))
+    await eventually(() => expect(starts.map((start) => start.source)).toEqual(['clear']))
     expect(fs.readdirSync(folder.path)).toEqual([])
   })
 
@@ -205,7 +214,7 @@ describe('the hook', () => {
     const other = create('other')
     other.watch()
     runHook(other.folder, MESSAGE)
-    await vi.waitFor(() => expect(other.starts).toHaveLength(1))
+    await eventually(() => expect(other.starts).toHaveLength(1))
     expect(starts).toEqual([])
   })
 })

@@ -76,6 +76,8 @@ test('keeps the folders of --add-dir, and says the first prompt once', async () 
     continuePrompt: CONTINUE_PROMPT,
   })
   for (const folder of folders) expect(JSON.stringify(resumed.body)).toContain(folder)
+  for (const { args } of setup.starts()) expect(args.join(' ')).toContain(`--add-dir ${folders.join(' ')}`)
+  expect(setup.home.transcripts().length).toBe(1)
   expect(JSON.stringify(resumed.body.messages).split('remember the number 4711').length - 1).toBe(1)
   expect(setup.starts().length).toBe(2)
   expectNoFlash(screen)
@@ -134,7 +136,7 @@ test('starts on the key where CLAUDE_FALLBACK_BILLING says so', async () => {
   const setup = await setUp()
   const screen = await setup.run([], { env: { CLAUDE_FALLBACK_BILLING: 'api' } })
   await screen.waitFor('API Usage Billing')
-  expect(bottomRow(screen)).toMatch(new RegExp(`API billing.*…${key.slice(-4)}`))
+  await screen.waitFor(() => new RegExp(`API billing.*…${key.slice(-4)}`).test(bottomRow(screen)))
   await screen.submit('what is two and two?')
   await screen.waitFor('Mock reply via api.')
   expect(

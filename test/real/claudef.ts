@@ -11,6 +11,10 @@ import { processesIn, sessionFolders, watchForLeaks } from './leak.ts'
 
 const claudef = fileURLToPath(new URL('../../bin/claudef.js', import.meta.url))
 
+/** No program but the shell itself: claudef's environment is nobody else's business. */
+const afterLinesScript =
+  'line=0; while [ $line -lt "$0" ]; do line=$((line + 1)); echo $line; done; exec "$@"'
+
 /** A made-up API key as long as real ones are, each end of it found nowhere else. */
 export const key = `sk-ant-api03-${makeUnique()}-made-up-for-tests-${'0'.repeat(53)}-${makeUnique()}`
 
@@ -95,7 +99,7 @@ export async function setUp(options: SetupOptions = {}) {
       const command = [...(bare ? [claude.path] : [process.execPath, claudef]), ...args]
       const screen = await openScreen({
         file: '/bin/sh',
-        args: ['-c', 'seq "$0"; exec "$@"', String(afterLines), ...command],
+        args: ['-c', afterLinesScript, String(afterLines), ...command],
         cwd,
         env: bare ? home.env : { ...env, ...more.env },
         rows: 40,

@@ -65,6 +65,23 @@ test('goes on in a conversation of another folder', async () => {
   expect(JSON.stringify(resumed.body.messages)).toContain(QUESTION)
 })
 
+test('an old limit in the conversation is no reason to switch', async () => {
+  const setup = await setUp()
+  const bare = await openSession(setup, [], { bare: true })
+  setup.api.setBehaviour({ subscription: { type: 'limit' } })
+  await bare.submit(QUESTION)
+  await bare.waitFor("You've hit your 5-hour limit")
+  const { sessionId } = await currentConversation(setup)
+  await bare.close()
+  setup.api.setBehaviour({})
+  const screen = await openSession(setup, ['--resume', sessionId])
+  await screen.waitFor("You've hit your 5-hour limit")
+  await askOnce(screen, 'and three and three?')
+  expect(setup.log()).toBe('')
+  expect(setup.starts().length).toBe(2)
+  await switchAtLimit(setup, screen)
+})
+
 test.each(['a new conversation', '--resume'])('goes on where hooks are disabled: %s', async (how) => {
   const setup = await setUp({ settings: { disableAllHooks: true } })
   const args = how === '--resume' ? ['--resume', await leaveConversation(setup)] : []

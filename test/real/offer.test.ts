@@ -1,13 +1,18 @@
 import { expect, test } from 'vitest'
+import { subscriptionToken } from '../support/home.ts'
 import { key, setUp } from './claudef.ts'
 import {
+  askOnce,
   bottomRow,
   CONTINUE_PROMPT,
   currentConversation,
   expectNoFlash,
   expectPaidByKey,
   expectSameConversation,
+  lastWords,
   openSession,
+  switchAtLimit,
+  turnsOf,
 } from './limit.ts'
 
 const WAITING = 'Continuing automatically at'
@@ -52,6 +57,32 @@ test('offers the switch, asks once more, and takes no other key from Claude Code
   await expectSameConversation(setup, before)
   expectNoFlash(screen)
   expect(setup.starts().length).toBe(2)
+})
+
+test('goes back to the subscription when asked, and to the key at its next limit', async () => {
+  const setup = await setUp()
+  const screen = await openSession(setup)
+  const before = await currentConversation(setup)
+  await switchAtLimit(setup, screen)
+  setup.api.setBehaviour({})
+  screen.key('Ctrl+]')
+  await screen.waitFor(() => /subscription\?.*Enter yes · Esc no/.test(bottomRow(screen)))
+  screen.key('Enter')
+  await screen.waitFor('Claude Max')
+  await askOnce(screen, 'what is two and two?')
+  expect(turnsOf(setup, 'api').length).toBe(1)
+  const request = turnsOf(setup, 'subscription').at(-1)
+  expect(request?.headers.authorization).toBe(`Bearer ${subscriptionToken}`)
+  expect(request?.headers).not.toHaveProperty('x-api-key')
+  expect(bottomRow(screen)).not.toContain('API')
+  setup.api.setBehaviour({ subscription: { type: 'limit', claim: 'seven_day' } })
+  await screen.submit('and three and three?')
+  await screen.waitFor(() => /API billing.*Weekly limit/.test(bottomRow(screen)))
+  await expect.poll(() => turnsOf(setup, 'api').length, { timeout: 10_000 }).toBe(2)
+  await expectSameConversation(setup, before)
+  expect(lastWords(turnsOf(setup, 'api').at(-1))).toContain('and three and three?')
+  expect(setup.starts().length).toBe(4)
+  expectNoFlash(screen)
 })
 
 test('says how to give a key where there is none', async () => {

@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest'
 import { setUp } from './claudef.ts'
-import { askOnce, openSession, switchAtLimit } from './limit.ts'
+import {
+  askOnce,
+  CONTINUE_PROMPT,
+  expectNoFlash,
+  lastWords,
+  openSession,
+  switchAtLimit,
+  turnsOf,
+} from './limit.ts'
 
 test.each(['five_hour', 'seven_day'])('goes on with the key at a %s limit', async (claim) => {
   const setup = await setUp()
@@ -8,4 +16,44 @@ test.each(['five_hour', 'seven_day'])('goes on with the key at a %s limit', asyn
   await askOnce(screen, 'what is two and two?')
   const resumed = await switchAtLimit(setup, screen, { claim })
   expect(JSON.stringify(resumed.body.messages)).toContain('what is two and two?')
+})
+
+test('takes along the prompts that were queued behind the one that met the limit', async () => {
+  const setup = await setUp()
+  const screen = await openSession(setup)
+  await askOnce(screen, 'what is two and two?')
+  let release = () => {}
+  const gate = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  setup.api.setBehaviour({ subscription: { type: 'slow', chunks: 1, until: () => gate } })
+  await screen.submit('tell me a long story')
+  await screen.waitFor('esc to interrupt')
+  await screen.submit('remember the number 4711')
+  await screen.submit('and the number 4712')
+  await expect
+    .poll(() => JSON.stringify(setup.home.transcripts()), { timeout: 5000 })
+    .toContain('and the number 4712')
+  setup.api.setBehaviour({ subscription: { type: 'limit' } })
+  release()
+  await screen.waitFor('Mock reply via api.')
+  const [resumed] = turnsOf(setup, 'api')
+  const words = lastWords(resumed).join('\n')
+  for (const said of ['remember the number 4711', 'and the number 4712', CONTINUE_PROMPT])
+    expect(words).toContain(said)
+  expect(JSON.stringify(resumed?.body.messages)).not.toContain('No response requested')
+  expect(setup.starts().length).toBe(2)
+  expectNoFlash(screen)
+})
+
+test('keeps what is typed during the switch', async () => {
+  const setup = await setUp()
+  const screen = await openSession(setup)
+  setup.api.setBehaviour({ subscription: { type: 'limit' } })
+  await screen.submit('remember the number 4711')
+  await expect.poll(() => setup.log(), { interval: 5, timeout: 10_000 }).toContain('switching')
+  screen.type('draft å')
+  await screen.waitFor('Mock reply via api.')
+  await screen.waitFor(/❯\sdraft å/)
+  expect(turnsOf(setup, 'api').length).toBe(1)
 })

@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { onTestFinished } from 'vitest'
+import { afterAll, onTestFinished } from 'vitest'
 import { type HomeOptions, makeHome } from '../support/home.ts'
 import { openScreen, type ScreenOptions } from '../support/screen.ts'
 
@@ -37,6 +38,13 @@ export const openOwnScreen = async (options: ScreenOptions) => {
   const screen = await openScreen(options)
   onTestFinished(screen.close)
   return screen
+}
+
+/** An empty folder for all tests of a `describe`, removed after the last. */
+export const makeFolder = (name: string) => {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), `${name}-`)))
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
 }
 
 /** The private folders of the claudefs that run, or have left theirs behind, in this folder for temporary files. */

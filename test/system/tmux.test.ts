@@ -95,7 +95,7 @@ test('in tmux, inline, every line of the shell and of the conversation stays in 
   // What the second Claude Code drew stands under what the first one left, not over it.
   const headers = pane.history().filter((row) => row.includes('Claude Code v'))
   expect([...new Set(headers)]).toEqual([' ✻  Claude Code v2.1.330 (fake)'])
-  expect(count(pane.history(), /Ctrl\+\]/)).toBe(0)
+  expect(count(pane.rows(), /Ctrl\+\]/)).toBe(0)
 })
 
 /** A shell that has said something, and claudef in it. */
