@@ -57,8 +57,8 @@ export function openBacklog(options: {
     write: (bytes) => {
       const taken = queue.length === 0 ? options.tryToWrite(bytes) : 0
       if (taken === bytes.length) return true
-      // A copy: the caller's buffer may be used again for the next read.
-      queue.push(bytes.slice(taken))
+      // A copy (which Buffer's own `slice` is not): the caller's buffer may be used again for the next read.
+      queue.push(new Uint8Array(bytes.subarray(taken)))
       size += bytes.length - taken
       tryLater()
       return false

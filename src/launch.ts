@@ -12,6 +12,9 @@ import { openSession, type Session, startFirst, type World } from './relay.ts'
 /** Signals that claudef hands on to Claude Code. */
 const FORWARDED: NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2']
 
+/** How long a child may outlive its terminal, in ms. */
+const HANGUP_MS = 2000
+
 /** Signals after which a session is over. */
 const ENDING: NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGQUIT']
 
@@ -99,6 +102,7 @@ function followSignals(session: Session): { isEnding: () => boolean; stop: () =>
     if (session.isShared && isFromTerminal(signal)) return
     isEnding ||= ENDING.includes(signal)
     session.handlers.onSignal(signal)
+    if (signal === 'SIGHUP') setTimeout(() => session.child?.signalGroup('SIGKILL'), HANGUP_MS)
   }
   // Mostly SIGHUP says so, but to the foreground group alone.
   session.handlers.onHangup = () => {

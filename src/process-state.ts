@@ -23,6 +23,21 @@ export function readProcessState(pid: number): ProcessState | undefined {
   }
 }
 
+/** True while a process group has a member that runs. Zombies stay until somebody reaps them, which may take long. */
+export function isGroupAlive(group: number): boolean {
+  try {
+    process.kill(-group, 0)
+  } catch {
+    return false
+  }
+  if (process.platform !== 'linux') return true
+  const processes = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  return processes.some((pid) => {
+    const [state = '', itsGroup] = readStat(Number(pid)) ?? []
+    return itsGroup === String(group) && !/^[ZX]/.test(state)
+  })
+}
+
 /** State, process group, and the terminal's foreground group. The name before them may hold any character. */
 function readStat(pid: number): (string | undefined)[] | undefined {
   try {

@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import { type Addon, loadAddon } from './addon.ts'
 import { readMaster, tryTo, writeMaster } from './master.ts'
-import { readProcessState } from './process-state.ts'
+import { isGroupAlive, readProcessState } from './process-state.ts'
 
 export type Size = { columns: number; rows: number }
 
@@ -45,7 +45,7 @@ export type Pty = {
 const ENDING: NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT']
 
 /** How long the processes that a child leaves behind in its group have to end, and how often one looks, in ms. */
-const GROUP_MS = { longest: 500, step: 10 }
+const GROUP_MS = { longest: 500, step: 20 }
 
 /**
  * Loads what starts children on pseudo-terminals.
@@ -110,14 +110,6 @@ async function endGroup(group: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, GROUP_MS.step))
   }
   if (isGroupAlive(group)) tryTo(() => process.kill(-group, 'SIGKILL'))
-}
-
-function isGroupAlive(group: number): boolean {
-  try {
-    return process.kill(-group, 0)
-  } catch {
-    return false
-  }
 }
 
 /** Canonical, with signals from keys on: as a terminal is between two programs. */

@@ -52,7 +52,7 @@ export type Session = {
   handlers: Handlers
 }
 
-export type Handlers = {
+type Handlers = {
   onInput: (input: Buffer) => void
   onOutput: (output: Uint8Array) => boolean
   onEnd: (ending: Ending) => void

@@ -51,6 +51,8 @@ export function openTerminal(options: TerminalOptions): Terminal {
   const screen = openScreen({ output, size, onResize: options.onResize })
   let isHeld = false
   let restoreAttributes: (() => void) | undefined
+  // Node reads the size of a terminal that is gone, and fails.
+  stdout.on('error', onHangup)
   stdin.on('error', onHangup)
   stdin.on('end', onHangup)
   const lend = () => {

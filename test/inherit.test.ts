@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -13,10 +13,19 @@ beforeEach(() => {
   root = fs.mkdtempSync(path.join(os.tmpdir(), 'claudef-'))
 })
 afterEach(() => {
-  for (const child of children) child.kill('SIGKILL')
+  for (const child of children) killGroup(child)
   children = []
   fs.rmSync(root, { recursive: true, force: true })
 })
+
+/** The program that it started has the same group. */
+function killGroup({ pid = 0 }: ChildProcess): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // It has ended.
+  }
+}
 
 /** A process that hands itself on to a program, and then says on descriptor 3 how that went. */
 const WRAPPER = `
@@ -95,18 +104,22 @@ describe('runInherited', () => {
     })
   })
 
-  test.each(['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const)(
-    'passes on %s, and lives on until the program has ended',
-    async (signal) => {
-      const name = signal.slice(3)
-      const program = `sleep 1000 & trap 'kill $!; echo got; exit 7' ${name}; echo ready; wait`
-      const { pid, stdout, result } = start('sh', ['-c', program])
-      expect(String((await once(stdout, 'data'))[0])).toBe('ready\n')
+  test('passes on every signal that is meant for the program, and lives on until that has ended', async () => {
+    const signals = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
+    const program = `
+      for (const signal of ${JSON.stringify(signals)}) process.on(signal, () => console.log(signal))
+      process.stdin.on('end', () => process.exit(7)).resume()
+      console.log('ready')`
+    const { pid, stdin, stdout, result } = start(process.execPath, ['-e', program])
+    const lines = createInterface({ input: stdout })[Symbol.asyncIterator]()
+    expect((await lines.next()).value).toBe('ready')
+    for (const signal of signals) {
       process.kill(pid, signal)
-      expect(await text(stdout)).toBe('got\n')
-      expect(JSON.parse(await result)).toEqual({ ending: { type: 'exit', code: 7 }, listeners: [] })
-    },
-  )
+      expect((await lines.next()).value).toBe(signal)
+    }
+    stdin.end()
+    expect(JSON.parse(await result)).toEqual({ ending: { type: 'exit', code: 7 }, listeners: [] })
+  })
 
   test('lends the descriptors that arguments name', async () => {
     fs.writeFileSync(path.join(root, 'settings.json'), '{"model":"opus"}')

@@ -17,7 +17,7 @@ export type BannerContext = {
 export function renderBanner(notice: Notice, context: BannerContext): string | undefined {
   const line = describeNotice(notice, context)
   if (line === undefined) return undefined
-  const text = truncate(` ${line.text}`, context.columns - 1)
+  const text = truncate(` ${oneLine(line.text)}`, context.columns - 1)
   return context.color ? `${COLORS[line.tone]}${text}\x1b[0m` : text
 }
 
@@ -41,11 +41,11 @@ function describeNotice(notice: Notice, context: BannerContext): Line | undefine
     case 'question':
       return { text: describeQuestion(notice.billing, context), tone: 'question' }
     case 'unable': {
-      const text = `⚠ ${describeLimit(notice.limit, context)} · ${oneLine(notice.reason)}: ${notice.repair}`
+      const text = `⚠ ${describeLimit(notice.limit, context)} · ${notice.reason}: ${notice.repair}`
       return { text, tone: 'warning' }
     }
     case 'told':
-      return { text: `⚠ ${oneLine(notice.text)}`, tone: 'warning' }
+      return { text: `⚠ ${notice.text}`, tone: 'warning' }
     case 'switching':
       return { text: `Going on with ${PAYER[notice.billing]}…`, tone: 'plain' }
     case 'api':
@@ -71,14 +71,14 @@ function describeQuestion(billing: Billing, context: BannerContext): string {
 function describeApi(notice: Extract<Notice, { type: 'api' }>, context: BannerContext): Line {
   const back = 'Ctrl+] back to the subscription'
   if (notice.failure !== undefined) {
-    return { text: `⚠ API billing: ${oneLine(notice.failure.text)} · ${back}`, tone: 'warning' }
+    return { text: `⚠ API billing: ${notice.failure.text} · ${back}`, tone: 'warning' }
   }
   const why = notice.limit === undefined ? '' : ` · ${describeLimit(notice.limit, context)}`
   return { text: `API billing (key ${context.key})${why} · ${back}`, tone: 'paying' }
 }
 
 /** `5-hour limit · resets 4:13pm, in 1h 59m` */
-export function describeLimit(limit: Limit, context: Pick<BannerContext, 'now' | 'timeZone'>): string {
+function describeLimit(limit: Limit, context: Pick<BannerContext, 'now' | 'timeZone'>): string {
   const name = nameLimit(limit)
   return limit.resetsAt === undefined ? name : `${name} · resets ${describeReset(limit.resetsAt, context)}`
 }
@@ -123,21 +123,29 @@ function describeSpan(milliseconds: number): string {
   return hours === 0 ? `${minutes}m` : `${hours}h ${minutes % 60}m`
 }
 
-/** Text from elsewhere, fit for the one row: control characters could move the cursor or change the colours. */
+/**
+ * Text from elsewhere, fit for the one row: control characters could move the cursor or change the colours, marks of
+ * direction show it in another order.
+ */
 function oneLine(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\s]+/g, ' ').trim()
+  return text.replace(/[\p{Cc}\p{Bidi_Control}\p{Surrogate}\s]+/gu, ' ').trim()
 }
 
+/** What terminals show two columns wide (Unicode's East Asian Width, in whole blocks), emoji included. */
 const WIDE =
-  /[\p{Emoji_Presentation}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]|[\uff01-\uff60]/u
+  /[\u1100-\u115f\u2329\u232a\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{1b2ff}\u{1d300}-\u{1d37f}\u{1f000}-\u{3fffd}\p{Emoji_Presentation}]/u
 
+/** Cuts a text that is too long; never wider than `columns`, and now and then narrower (joined emoji). */
 function truncate(text: string, columns: number): string {
   let width = 0
   let end = 0
+  let at = 0
   for (const character of text) {
     width += WIDE.test(character) ? 2 : 1
-    if (width > columns) return `${text.slice(0, Math.max(0, end - 1))}…`
-    end += character.length
+    if (width > columns) return columns < 1 ? '' : `${text.slice(0, end)}…`
+    at += character.length
+    // As much as leaves room for the ellipsis.
+    if (width < columns) end = at
   }
   return text
 }

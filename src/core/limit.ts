@@ -19,7 +19,7 @@ export type LimitScope = { type: 'account' } | { type: 'model'; name: string } |
  * What a limit is worth: `switch` to the API, `offer` it, only `tell`, or wait for the row of the main conversation,
  * because a `subagent` met it.
  */
-export type Verdict = 'switch' | 'offer' | 'tell' | 'subagent'
+type Verdict = 'switch' | 'offer' | 'tell' | 'subagent'
 
 export type Limit = {
   window: LimitWindow

@@ -5,7 +5,7 @@ import { limitKey } from './limit.ts'
 export type Billing = 'subscription' | 'api'
 
 /** How the last child ended, as far as it matters here. */
-export type ChildEnd = { failed: boolean; opened: boolean }
+type ChildEnd = { failed: boolean; opened: boolean }
 
 export type State = {
   billing: Billing
@@ -14,7 +14,7 @@ export type State = {
   /** The limits that this child has met, by `limitKey`. */
   met: string[]
   /** Limits that only a subagent has met so far. */
-  waiting: Limit[]
+  waiting: Extract<Input, { type: 'limit' }>[]
   /** What the reserved row says. */
   notice: Notice
   /** The child has been told to end, and this one follows it. */
@@ -78,12 +78,11 @@ export function initialState(billing: Billing, startedAt: number): State {
 
 /** Every decision about limits and money. Pure: the same state and input give the same step. */
 export function transition(state: State, input: Input, rules: Rules): Step {
+  // It is over: nothing may follow but the end.
+  if (state.quitting && input.type !== 'ended') return stay(state)
   switch (input.type) {
     case 'limit':
-      return meetLimit(state, input.limit, {
-        ...rules,
-        tooOld: isTooOld(input.version) ? input.version : undefined,
-      })
+      return meetLimit(state, input, rules)
     case 'reminded':
       return offerWaiting(state, rules)
     case 'failure':
@@ -97,7 +96,8 @@ export function transition(state: State, input: Input, rules: Rules): Step {
   }
 }
 
-function meetLimit(state: State, limit: Limit, rules: Rules & { tooOld?: string | undefined }): Step {
+function meetLimit(state: State, input: Extract<Input, { type: 'limit' }>, rules: Rules): Step {
+  const { limit, version } = input
   const key = limitKey(limit)
   const past = limit.at !== undefined && limit.at < state.startedAt
   // On the API a plan's limit is nobody's business, and the rows of a child that is ending are old news.
@@ -105,7 +105,7 @@ function meetLimit(state: State, limit: Limit, rules: Rules & { tooOld?: string 
     return stay(state)
   if (limit.verdict === 'subagent') {
     return {
-      state: { ...state, waiting: [...state.waiting, limit] },
+      state: { ...state, waiting: [...state.waiting, input] },
       actions: [{ type: 'remind', afterMs: SUBAGENT_MS }],
     }
   }
@@ -114,7 +114,7 @@ function meetLimit(state: State, limit: Limit, rules: Rules & { tooOld?: string 
   if (limit.verdict === 'tell') {
     return { state: { ...met, notice: { type: 'told', text: limit.text } }, actions: [seen] }
   }
-  const obstacle = findObstacle(state, rules)
+  const obstacle = findObstacle(state, rules, version)
   if (obstacle !== undefined) {
     return { state: { ...met, notice: { type: 'unable', limit, ...obstacle } }, actions: [seen] }
   }
@@ -122,7 +122,7 @@ function meetLimit(state: State, limit: Limit, rules: Rules & { tooOld?: string 
     const step = switchTo(met, { billing: 'api', prompt: true, limit })
     return { ...step, actions: [seen, ...step.actions] }
   }
-  return { state: { ...met, notice: { type: 'offer', limit } }, actions: [seen] }
+  return { state: { ...met, notice: besideQuestion(state, { type: 'offer', limit }) }, actions: [seen] }
 }
 
 /** The row of the main conversation follows within a second when its turn fails, and then decides. */
@@ -130,18 +130,19 @@ const SUBAGENT_MS = 10_000
 
 /** A limit that only a subagent met, and the main conversation did not run into: worth an offer. */
 function offerWaiting(state: State, rules: Rules): Step {
-  const [limit, ...waiting] = state.waiting
-  if (limit === undefined) return stay(state)
-  return meetLimit({ ...state, waiting }, { ...limit, verdict: 'offer' }, rules)
+  const [first, ...waiting] = state.waiting
+  if (first === undefined) return stay(state)
+  return meetLimit({ ...state, waiting }, { ...first, limit: { ...first.limit, verdict: 'offer' } }, rules)
 }
 
 /** Why there can be no switch, and what to do about it. */
 function findObstacle(
   state: State,
-  rules: Rules & { tooOld?: string | undefined },
+  rules: Rules,
+  version: string | undefined,
 ): { reason: string; repair: string } | undefined {
-  if (rules.tooOld !== undefined) {
-    const reason = `Claude Code ${rules.tooOld} cannot take a conversation to the key`
+  if (isTooOld(version)) {
+    const reason = `Claude Code ${version} cannot take a conversation to the key`
     return { reason, repair: 'update it with `claude update`' }
   }
   if (state.keyRefused)
@@ -161,12 +162,12 @@ function meetFailure(state: State, failure: ApiFailure, at: number | undefined):
   const past = at !== undefined && at < state.startedAt
   if (past || state.billing !== 'api' || state.next !== undefined || failure.effect === 'ignore')
     return stay(state)
-  const limit = state.notice.type === 'api' ? state.notice.limit : undefined
+  const notice: Notice = { type: 'api', limit: limitOf(state.notice), failure }
   return {
     state: {
       ...state,
       keyRefused: state.keyRefused || failure.effect === 'stop',
-      notice: { type: 'api', limit, failure },
+      notice: besideQuestion(state, notice),
     },
     actions: [log(`on API billing: ${failure.type}: ${failure.text}`)],
   }
@@ -208,9 +209,9 @@ function followChild(state: State, end: ChildEnd, now: number): Step {
     const notice: Notice = billing === 'api' ? { type: 'api', limit, failure: undefined } : next.notice
     return { state: { ...next, notice }, actions: [{ type: 'start', billing, prompt }] }
   }
-  const switched = state.notice.type === 'api' && state.notice.limit !== undefined
+  const switched = state.billing === 'api' && limitOf(state.notice) !== undefined
   // The conversation did not open on the API: better on the subscription, waiting, than lost.
-  if (state.billing === 'api' && switched && end.failed && !end.opened) {
+  if (switched && end.failed && !end.opened) {
     const text = 'API billing could not start: back on the subscription, whose limit still holds'
     const notice: Notice = { type: 'told', text }
     return {
@@ -221,7 +222,13 @@ function followChild(state: State, end: ChildEnd, now: number): Step {
   return { state, actions: [{ type: 'finish' }] }
 }
 
+/** A question stays until it is answered, or an Enter that was meant for it would go to Claude Code. */
+function besideQuestion({ notice }: State, news: Notice): Notice {
+  return notice.type === 'question' ? { ...notice, before: news } : news
+}
+
 function limitOf(notice: Notice): Limit | undefined {
+  if (notice.type === 'question') return limitOf(notice.before)
   return notice.type === 'offer' || notice.type === 'api' ? notice.limit : undefined
 }
 

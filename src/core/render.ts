@@ -18,7 +18,7 @@ export function clearRow(rows: number): Uint8Array {
 export const MAKE_ROOM = encode('\x1bD\x1b[A')
 
 /** A text without its colour sequences. */
-export function stripStyle(text: string): string {
+function stripStyle(text: string): string {
   return text.replace(/\x1b\[[\d;]*m/g, '')
 }
 

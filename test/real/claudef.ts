@@ -4,12 +4,17 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished } from 'vitest'
 import { startApi } from '../../fixtures/api/server.js'
-import { type HomeOptions, makeHome } from '../support/home.ts'
+import { type Home, type HomeOptions, makeHome } from '../support/home.ts'
 import { findRealClaude } from '../support/real-claude.ts'
 import { openScreen, type Screen } from '../support/screen.ts'
 import { processesIn, sessionFolders, watchForLeaks } from './leak.ts'
 
 const claudef = fileURLToPath(new URL('../../bin/claudef.js', import.meta.url))
+
+/** Waits until a value is as expected, for as long as `screen.waitFor` does. */
+export function eventually<T>(read: () => T) {
+  return expect.poll(read, { timeout: 20_000, interval: 20 })
+}
 
 /** No program but the shell itself: claudef's environment is nobody else's business. */
 const afterLinesScript =
@@ -37,7 +42,7 @@ export type RunOptions = {
 }
 
 /** One start of Claude Code by claudef. */
-export type Start = { pid: number; args: string[] }
+type Start = { pid: number; args: string[] }
 
 export type Setup = Awaited<ReturnType<typeof setUp>>
 
@@ -48,66 +53,34 @@ export type Setup = Awaited<ReturnType<typeof setUp>>
  */
 export async function setUp(options: SetupOptions = {}) {
   const screens: Screen[] = []
-  const api = await startApi({
-    onRequest: () => {
-      leaks.checkProcesses()
-      leaks.checkFiles()
-    },
-  })
-  const home = makeHome({ ...options, apiUrl: api.url })
-  const { auto = true, fallbackKey = key } = options
-  const claude = recordStarts(join(home.root, 'bin'))
-  const env: Record<string, string> = {
-    ...home.env,
-    CLAUDE_FALLBACK_CLAUDE: claude.path,
-    ...(auto && { CLAUDE_FALLBACK_AUTO_RESTART: '1' }),
-    ...(fallbackKey !== false && { CLAUDE_FALLBACK_API_KEY: fallbackKey }),
-  }
-  const owners = () => screens.flatMap((screen) => pidOf(screen) ?? [])
-  const leaks = watchForLeaks({ secret: key, folder: home.root, owners })
-  const tearDown = async () => {
+  const onRequest = () => {
     leaks.checkProcesses()
     leaks.checkFiles()
-    for (const screen of screens) leaks.checkScreen(screen)
-    for (const screen of screens) await screen.close()
-    await expect.poll(() => processesIn(home.root), { message: 'processes that stay' }).toEqual([])
-    leaks.checkFiles()
-    const { found, owned } = leaks.stop()
-    const folders = sessionFolders(home.env.TMPDIR ?? '')
-    await api.close()
-    home.cleanup()
-    expect(found, 'places where the key was seen').toEqual([])
-    expect(folders, 'session folders that stay').toEqual([])
-    if (fallbackKey === key && screens.length > 0) expect(owned).toBeGreaterThan(0)
   }
-  onTestFinished(tearDown)
+  const api = await startApi({ onRequest })
+  const home = makeHome({ ...options, apiUrl: api.url })
+  const owners = () => screens.flatMap((screen) => pidOf(screen) ?? [])
+  const leaks = watchForLeaks({ secret: key, folder: home.root, owners })
+  onTestFinished(() => tearDown({ api, home, screens, leaks }))
+  const claude = recordStarts(join(home.root, 'bin'))
+  const env = claudefEnvironment(home, claude.path, options)
   return {
     api,
     home,
     env,
     starts: claude.starts,
-    /** Answers the trust dialog of one more folder in advance. */
-    trust: (folder: string) => {
-      const file = join(home.home, '.claude.json')
-      const state = JSON.parse(readFileSync(file, 'utf8'))
-      state.projects[folder] = { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true }
-      writeFileSync(file, JSON.stringify(state))
-    },
     /** Runs claudef with these arguments on a screen of its own. */
     run: async (args: string[] = [], more: RunOptions = {}) => {
-      const { cwd = home.cwd, compareTermios = false, afterLines = 0, bare = false } = more
-      const command = [...(bare ? [claude.path] : [process.execPath, claudef]), ...args]
-      const screen = await openScreen({
-        file: '/bin/sh',
-        args: ['-c', afterLinesScript, String(afterLines), ...command],
-        cwd,
-        env: bare ? home.env : { ...env, ...more.env },
-        rows: 40,
-        compareTermios,
+      const program = more.bare ? [claude.path] : [process.execPath, claudef]
+      const screen = await openScreenOf([...program, ...args], more.bare ? home.env : env, {
+        cwd: home.cwd,
+        ...more,
       })
       screens.push(screen)
       return screen
     },
+    /** Answers the trust dialog of one more folder in advance. */
+    trust: (folder: string) => trustFolder(join(home.home, '.claude.json'), folder),
     /** What claudef has written to its log; empty where it has said nothing. */
     log: () => readIfAny(join(home.home, '.claude_fallback_error.log')),
     /** The conversation that a running Claude Code says it is in. */
@@ -116,6 +89,58 @@ export async function setUp(options: SetupOptions = {}) {
       return state === '' ? undefined : JSON.parse(state).sessionId
     },
   }
+}
+
+type Parts = {
+  api: Awaited<ReturnType<typeof startApi>>
+  home: Home
+  screens: Screen[]
+  leaks: ReturnType<typeof watchForLeaks>
+}
+
+async function tearDown({ api, home, screens, leaks }: Parts): Promise<void> {
+  try {
+    leaks.checkProcesses()
+    for (const screen of screens) leaks.checkText(screen.history())
+    for (const screen of screens) await screen.close()
+    for (const screen of screens) leaks.checkText(screen.raw().toString('latin1'))
+    leaks.checkFiles()
+    await eventually(() => processesIn(home.root)).toEqual([])
+    expect(leaks.found(), 'places where the key was seen').toEqual([])
+    expect(sessionFolders(home.env.TMPDIR ?? ''), 'session folders that stay').toEqual([])
+  } finally {
+    leaks.stop()
+    await api.close()
+    home.cleanup()
+  }
+}
+
+function claudefEnvironment(home: Home, claude: string, { auto = true, fallbackKey = key }: SetupOptions) {
+  const env: Record<string, string> = {
+    ...home.env,
+    CLAUDE_FALLBACK_CLAUDE: claude,
+    ...(auto && { CLAUDE_FALLBACK_AUTO_RESTART: '1' }),
+    ...(fallbackKey !== false && { CLAUDE_FALLBACK_API_KEY: fallbackKey }),
+  }
+  return env
+}
+
+function openScreenOf(command: string[], env: Record<string, string>, options: RunOptions & { cwd: string }) {
+  const { cwd, compareTermios = false, afterLines = 0 } = options
+  return openScreen({
+    file: '/bin/sh',
+    args: ['-c', afterLinesScript, String(afterLines), ...command],
+    cwd,
+    env: { ...env, ...options.env },
+    rows: 40,
+    compareTermios,
+  })
+}
+
+function trustFolder(file: string, folder: string): void {
+  const state = JSON.parse(readFileSync(file, 'utf8'))
+  state.projects[folder] = { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true }
+  writeFileSync(file, JSON.stringify(state))
 }
 
 /** A `claude` that writes down how it was started and becomes the real one, under the same process id. */

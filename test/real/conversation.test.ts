@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type Setup, setUp } from './claudef.ts'
+import { eventually, type Setup, setUp } from './claudef.ts'
 import { askOnce, currentConversation, openSession, switchAtLimit } from './limit.ts'
 
 const QUESTION = 'what is two and two?'
@@ -18,7 +18,7 @@ async function leaveConversation(setup: Setup): Promise<string> {
 
 /** Waits until Claude Code is in another conversation. */
 async function expectMoved(setup: Setup, sessionId: string): Promise<void> {
-  await expect.poll(() => setup.sessionOf(setup.starts().at(-1)?.pid ?? 0)).not.toBe(sessionId)
+  await eventually(() => setup.sessionOf(setup.starts().at(-1)?.pid ?? 0)).not.toBe(sessionId)
 }
 
 test('goes on in the conversation that /clear has begun', async () => {
@@ -82,9 +82,19 @@ test('an old limit in the conversation is no reason to switch', async () => {
   await switchAtLimit(setup, screen)
 })
 
-test.each(['a new conversation', '--resume'])('goes on where hooks are disabled: %s', async (how) => {
-  const setup = await setUp({ settings: { disableAllHooks: true } })
-  const args = how === '--resume' ? ['--resume', await leaveConversation(setup)] : []
-  const screen = await openSession(setup, args)
-  await switchAtLimit(setup, screen)
-})
+test.each(['a new conversation', '--resume', '--continue', '/clear'])(
+  'goes on without hooks: %s',
+  async (how) => {
+    const setup = await setUp({ settings: { disableAllHooks: true } })
+    const left = how === 'a new conversation' ? undefined : await leaveConversation(setup)
+    const args = { '--resume': ['--resume', String(left)], '--continue': ['--continue'] }[how]
+    const screen = await openSession(setup, args)
+    const { sessionId } = await currentConversation(setup)
+    if (args !== undefined) expect(sessionId).toBe(left)
+    if (how === '/clear') {
+      await screen.submit('/clear')
+      await expectMoved(setup, sessionId)
+    }
+    await switchAtLimit(setup, screen)
+  },
+)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Behaviour } from '../../fixtures/api/replies.js'
-import { setUp } from './claudef.ts'
-import { bottomRow, expectNoFlash, openSession, turnsOf } from './limit.ts'
+import { eventually, setUp } from './claudef.ts'
+import { bottomRow, errorRows, expectNoFlash, openSession, turnsOf } from './limit.ts'
 
 test.each<[string, Behaviour, RegExp]>([
   ["the key's own rate limit", { type: 'throttle' }, /Request rejected \(429\)/],
@@ -15,11 +15,7 @@ test.each<[string, Behaviour, RegExp]>([
   await screen.waitFor(() => words.test(bottomRow(screen)))
   const pid = setup.starts().at(-1)?.pid ?? 0
   await screen.submit('what is two and two?')
-  await expect
-    .poll(() => setup.home.transcripts()[0]?.rows.filter((row) => row.isApiErrorMessage).length, {
-      timeout: 15_000,
-    })
-    .toBe(3)
+  await eventually(() => errorRows(setup)).toBe(3)
   setup.api.setBehaviour({})
   await screen.submit('and three and three?')
   await screen.waitFor('Mock reply via api.')

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect } from 'vitest'
 import type { ApiRequest } from '../../fixtures/api/server.js'
 import type { Screen } from '../support/screen.ts'
-import { key, type Setup } from './claudef.ts'
+import { eventually, key, type Setup } from './claudef.ts'
 
 /** Where a conversation is kept. */
 export type Conversation = { sessionId: string; transcript: string | undefined }
@@ -32,11 +32,14 @@ export async function askOnce(screen: Screen, prompt: string): Promise<void> {
 /** The conversation that the last Claude Code to be started is in, by its own account. */
 export async function currentConversation(setup: Setup): Promise<Conversation> {
   const pid = setup.starts().at(-1)?.pid ?? 0
-  await expect.poll(() => setup.sessionOf(pid), { timeout: 5000 }).toBeDefined()
-  const sessionId = setup.sessionOf(pid) ?? ''
+  let sessionId: string | undefined
+  await eventually(() => {
+    sessionId = setup.sessionOf(pid)
+    return sessionId
+  }).toBeDefined()
   const transcripts = setup.home.transcripts().filter((transcript) => transcript.sessionId === sessionId)
   expect(transcripts.length, 'transcripts of one session').toBeLessThanOrEqual(1)
-  return { sessionId, transcript: transcripts[0]?.path }
+  return { sessionId: sessionId ?? '', transcript: transcripts[0]?.path }
 }
 
 /** The requests of turns, oldest first; Claude Code also sends some without a stream, to try a model out. */
@@ -70,8 +73,6 @@ export type LimitOptions = {
   prompt?: string
   /** What Claude Code is asked on the key; claudef's own default by default. */
   continuePrompt?: string
-  /** Called in the middle: the limit has been met and the switch has not been seen yet. */
-  while?: () => Promise<unknown>
 }
 
 /**
@@ -113,12 +114,10 @@ export async function expectSameConversation(setup: Setup, before: Conversation)
   const limit = rows.findIndex((row) => row.apiError === 'usage_limit_reached')
   expect(limit).toBeGreaterThan(-1)
   expect(rows.every((row) => row.sessionId === undefined || row.sessionId === before.sessionId)).toBe(true)
-  await expect
-    .poll(() => {
-      const now = setup.home.transcripts().find(({ path }) => path === after.transcript)
-      return JSON.stringify(now?.rows.slice(limit + 1))
-    })
-    .toContain('Mock reply via api.')
+  await eventually(() => {
+    const now = setup.home.transcripts().find(({ path }) => path === after.transcript)
+    return JSON.stringify(now?.rows.slice(limit + 1))
+  }).toContain('Mock reply via api.')
 }
 
 /** The user sees the old picture, then the new one: never the shell behind them, never a farewell. */
@@ -163,6 +162,12 @@ export function expectPaidByKey(setup: Setup, said: { prompt: string; continuePr
 
 function countIn(text: string, part: string): number {
   return text.split(part).length - 1
+}
+
+/** How many errors of the API the conversation shows. */
+export function errorRows(setup: Setup): number {
+  const rows = setup.home.transcripts().flatMap((transcript) => transcript.rows)
+  return rows.filter((row) => row.isApiErrorMessage === true).length
 }
 
 export function readLines(path: string): string[] {

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import type { Behaviour } from '../../fixtures/api/replies.js'
 import type { Screen } from '../support/screen.ts'
-import { type Setup, setUp } from './claudef.ts'
-import { askOnce, bottomRow, openSession, switchAtLimit, turnsOf } from './limit.ts'
+import { eventually, type Setup, setUp } from './claudef.ts'
+import { askOnce, bottomRow, errorRows, openSession, switchAtLimit, turnsOf } from './limit.ts'
 
 const LIMIT_TEXT = "You've hit your 5-hour limit · resets 4pm (UTC)"
 const LIMIT_ROWS = fileURLToPath(new URL('../../fixtures/rows/limits.jsonl', import.meta.url))
@@ -61,11 +61,7 @@ test.each<[string, Behaviour, RegExp]>([
   setup.api.setBehaviour({ subscription: behaviour })
   await screen.submit('what is two and two?')
   await screen.waitFor(words)
-  await expect
-    .poll(() => setup.home.transcripts()[0]?.rows.filter((row) => row.isApiErrorMessage).length, {
-      timeout: 15_000,
-    })
-    .toBe(1)
+  await eventually(() => errorRows(setup)).toBe(1)
   await expectNoSwitchYet(setup, screen)
 })
 

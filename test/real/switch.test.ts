@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { setUp } from './claudef.ts'
+import { eventually, setUp } from './claudef.ts'
 import {
   askOnce,
   CONTINUE_PROMPT,
@@ -31,9 +31,7 @@ test('takes along the prompts that were queued behind the one that met the limit
   await screen.waitFor('esc to interrupt')
   await screen.submit('remember the number 4711')
   await screen.submit('and the number 4712')
-  await expect
-    .poll(() => JSON.stringify(setup.home.transcripts()), { timeout: 5000 })
-    .toContain('and the number 4712')
+  await eventually(() => JSON.stringify(setup.home.transcripts())).toContain('and the number 4712')
   setup.api.setBehaviour({ subscription: { type: 'limit' } })
   release()
   await screen.waitFor('Mock reply via api.')
@@ -51,7 +49,7 @@ test('keeps what is typed during the switch', async () => {
   const screen = await openSession(setup)
   setup.api.setBehaviour({ subscription: { type: 'limit' } })
   await screen.submit('remember the number 4711')
-  await expect.poll(() => setup.log(), { interval: 5, timeout: 10_000 }).toContain('switching')
+  await eventually(() => setup.log()).toContain('switching')
   screen.type('draft å')
   await screen.waitFor('Mock reply via api.')
   await screen.waitFor(/❯\sdraft å/)

@@ -35,6 +35,8 @@ export const setUp = (options: Omit<HomeOptions, 'apiUrl'> & { script?: string }
     program,
     /** A file of this test's own. */
     file: (name: string) => join(home.root, name),
+    /** Writes a program of this test's own. */
+    write: (name: string, script: string) => writeFileSync(join(home.root, name), script, { mode: 0o755 }),
     read: (name: string) => read(join(home.root, name)),
     /** Runs claudef on a terminal that draws nothing; a program of your own in its place with `file`. */
     run: (args: string[] = [], more: Partial<OuterOptions> = {}) =>

@@ -3,14 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, onTestFinished } from 'vitest'
+import { fakeClaude } from '../support/claudef.ts'
 import { type HomeOptions, makeHome } from '../support/home.ts'
 import { openScreen, type ScreenOptions } from '../support/screen.ts'
 
 /** The clone that is under test. */
 export const repository = fileURLToPath(new URL('../../', import.meta.url))
-
-export const claudef = join(repository, 'bin/claudef.js')
-export const fakeClaude = join(repository, 'fixtures/bin/claude')
 
 /** Found nowhere else, so that a search for it proves something. */
 export const key = 'sk-ant-api03-made-up-for-the-system-tests-wxyz'

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
-import { claudef, fakeClaude, openOwnScreen, setUp } from './claudef.ts'
+import { claudef, fakeClaude } from '../support/claudef.ts'
+import { openOwnScreen, setUp } from './claudef.ts'
 
 type Place = 'home' | 'tmp'
 type Trouble = 'full' | 'read-only' | 'without a free inode'

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { delimiter, dirname, join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { claudef, openOwnScreen, readIfAny, repository, setUp } from './claudef.ts'
+import { claudef } from '../support/claudef.ts'
+import { openOwnScreen, readIfAny, repository, setUp } from './claudef.ts'
 import { installNode } from './npm.ts'
 
 /** The first of each line that package.json's `engines` admits, and the last of it that was there to test. */

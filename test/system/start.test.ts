@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { claudef, fakeClaude, openOwnScreen, repository, setUp } from './claudef.ts'
+import { claudef, fakeClaude } from '../support/claudef.ts'
+import { openOwnScreen, repository, setUp } from './claudef.ts'
 
 /** What watches over a session once Claude Code is starting: none of it may make Claude Code wait. */
 const late = [

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { claudef, readIfAny, setUp } from './claudef.ts'
+import { claudef } from '../support/claudef.ts'
+import { readIfAny, setUp } from './claudef.ts'
 import { openTmux, prompt, type Tmux } from './tmux.ts'
 
 const screens = [
@@ -74,28 +75,34 @@ describe.each(screens)('in tmux, %s', (_, screenEnv) => {
   })
 })
 
-test('in tmux, inline, every line of the shell and of the conversation stays in the scrollback', async () => {
-  const { pane } = await open({ CLAUDE_CODE_DISABLE_ALTERNATE_SCREEN: '1' })
-  const said = ['one', 'two', 'three', 'four']
-  for (const word of said) {
-    await pane.submit(`say ${word}`)
-    await pane.waitFor((now) => now.includes(`● ${word}`), `the answer ${word}`)
-  }
-  const lines = [
-    ...['first', 'second', 'third'],
-    ...said.flatMap((word) => [`❯ say ${word}`, `● ${word}`]),
-    '❯ limit',
-  ]
-  await meetLimit(pane)
-  expect(inOrder(pane.history(), lines)).toEqual(lines)
-  await acceptSwitch(pane)
-  expect(inOrder(pane.history(), lines)).toEqual(lines)
-  await leave(pane)
-  expect(inOrder(pane.history(), lines)).toEqual(lines)
-  // What the second Claude Code drew stands under what the first one left, not over it.
-  const headers = pane.history().filter((row) => row.includes('Claude Code v'))
-  expect([...new Set(headers)]).toEqual([' ✻  Claude Code v2.1.330 (fake)'])
-  expect(count(pane.rows(), /Ctrl\+\]/)).toBe(0)
+const conversations = [
+  ['shorter than the window', []],
+  ['longer than the window', ['one', 'two', 'three', 'four']],
+] as const
+
+describe.each(conversations)('in tmux, inline, a conversation %s', (_, said) => {
+  test('leaves every line of the shell and of its own in the scrollback', async () => {
+    const { pane } = await open({ CLAUDE_CODE_DISABLE_ALTERNATE_SCREEN: '1' })
+    for (const word of said) {
+      await pane.submit(`say ${word}`)
+      await pane.waitFor((now) => now.includes(`● ${word}`), `the answer ${word}`)
+    }
+    const lines = [
+      ...['first', 'second', 'third'],
+      ...said.flatMap((word) => [`❯ say ${word}`, `● ${word}`]),
+      '❯ limit',
+    ]
+    await meetLimit(pane)
+    expect(inOrder(pane.history(), lines)).toEqual(lines)
+    await acceptSwitch(pane)
+    expect(inOrder(pane.history(), lines)).toEqual(lines)
+    await leave(pane)
+    expect(inOrder(pane.history(), lines)).toEqual(lines)
+    // What the second Claude Code drew stands under what the first one left, not over it.
+    const headers = pane.history().filter((row) => row.includes('Claude Code v'))
+    expect([...new Set(headers)]).toEqual([' ✻  Claude Code v2.1.330 (fake)'])
+    expect(count(pane.rows(), /Ctrl\+\]/)).toBe(0)
+  })
 })
 
 /** A shell that has said something, and claudef in it. */

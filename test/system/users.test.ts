@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { claudef, key, openOwnScreen, sessionFolders, setUp } from './claudef.ts'
+import { claudef } from '../support/claudef.ts'
+import { key, openOwnScreen, sessionFolders, setUp } from './claudef.ts'
 
 /** Says of each of a session's secrets what came of reaching for it: an error's code, or what was found there. */
 const probe = `

@@ -9,12 +9,15 @@ afterEach(() => setup.tearDown())
 
 const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
+/** No ESC, or some chance sequence would set a mode, which claudef then undoes at the end. */
+const noise = (length: number) => randomBytes(length).map((byte) => (byte === 0x1b ? 0x0a : byte))
+
 /** All 256 values, a bare LF among them, characters that reads will split, and half a character at the end. */
 const difficult = Buffer.concat([
   Buffer.from(Array.from({ length: 256 }, (_, value) => value)),
   Buffer.from('a\nb\r\nc\rd'),
   Buffer.from('日本語 🏳️‍🌈 ä'.repeat(2000)),
-  randomBytes(100_000),
+  noise(100_000),
   Buffer.from([0xf0, 0x9f]),
 ])
 
@@ -42,15 +45,13 @@ test('hands on every byte that is typed', async () => {
 test('shows 64 MB, unchanged', async () => {
   setup = setUp({ script: '#!/bin/sh\nstty raw -echo; exec cat "$DATA"\n' })
   const file = setup.file('data')
-  const block = randomBytes(1 << 20)
   const all = createHash('sha256')
   writeFileSync(file, '')
   for (let block = 0; block < 64; block++) {
-    const bytes = randomBytes(1 << 20)
+    const bytes = noise(1 << 20)
     all.update(bytes)
     writeFileSync(file, bytes, { flag: 'a' })
   }
-  expect(block.length).toBe(1 << 20)
   const outer = setup.run([], { keep: false, env: { DATA: file } })
   await outer.exit
   expect(outer.length()).toBe(64 << 20)
@@ -114,7 +115,7 @@ test('a terminal that stands still stops the child; memory does not grow, and a 
       while :; do head -c 100000 "$DATA"; printf x >> "$COUNT"; done\n`,
   })
   const file = setup.file('data')
-  writeFileSync(file, randomBytes(100_000))
+  writeFileSync(file, noise(100_000))
   const outer = setup.run([], { keep: false, env: { DATA: file, COUNT: setup.file('count') } })
   const count = () => setup.read('count').length
   await waitUntil(() => count() > 100)

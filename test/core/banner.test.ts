@@ -1,0 +1,284 @@
+import xterm from '@xterm/headless'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { type BannerContext, renderBanner } from '../../src/core/banner.ts'
+import type { ApiFailure, Limit } from '../../src/core/limit.ts'
+import type { Notice } from '../../src/core/policy.ts'
+
+const NOW = Date.parse('2026-11-22T14:00:38Z')
+const HOUR = 3_600_000
+
+const CONTEXT: BannerContext = { columns: 100, now: NOW, timeZone: 'UTC', key: '…abcd', color: false }
+
+const LIMIT: Limit = {
+  window: 'session',
+  scope: { type: 'account' },
+  verdict: 'switch',
+  resetsAt: Date.parse('2026-11-22T16:13:00Z'),
+  source: 'structured',
+  rowId: undefined,
+  at: NOW,
+  text: "You've hit your 5-hour limit · resets 4:13pm (UTC)",
+}
+const WEEKLY: Limit = { ...LIMIT, window: 'weekly', resetsAt: Date.parse('2026-11-25T14:13:00Z') }
+const OPUS: Limit = { ...LIMIT, scope: { type: 'model', name: 'Opus' } }
+const CREDIT: ApiFailure = { type: 'credit', text: 'Credit balance is too low', effect: 'stop' }
+const OFFER: Notice = { type: 'offer', limit: LIMIT }
+const API: Notice = { type: 'api', limit: LIMIT, failure: undefined }
+
+function render(notice: Notice, context: Partial<BannerContext> = {}): string | undefined {
+  return renderBanner(notice, { ...CONTEXT, ...context })
+}
+
+/** The whole text, at a hundred columns, and at forty. */
+function widths(notice: Notice): (string | undefined)[] {
+  return [render(notice, { columns: 1000 }), render(notice), render(notice, { columns: 40 })]
+}
+
+describe('renderBanner', () => {
+  test('has nothing to say', () => {
+    expect(render({ type: 'none' })).toBeUndefined()
+  })
+
+  test('offers', () => {
+    expect(widths(OFFER)).toMatchInlineSnapshot(`
+      [
+        " ⚠ 5-hour limit · resets 4:13pm, in 2h 13m · Ctrl+] continue on API billing",
+        " ⚠ 5-hour limit · resets 4:13pm, in 2h 13m · Ctrl+] continue on API billing",
+        " ⚠ 5-hour limit · resets 4:13pm, in 2h…",
+      ]
+    `)
+    expect(widths({ type: 'offer', limit: WEEKLY })).toMatchInlineSnapshot(`
+      [
+        " ⚠ Weekly limit · resets Nov 25, 2:13pm · Ctrl+] continue on API billing",
+        " ⚠ Weekly limit · resets Nov 25, 2:13pm · Ctrl+] continue on API billing",
+        " ⚠ Weekly limit · resets Nov 25, 2:13p…",
+      ]
+    `)
+  })
+
+  test('offers at one model’s limit, which leaves the others', () => {
+    expect(widths({ type: 'offer', limit: OPUS })).toMatchInlineSnapshot(`
+      [
+        " ⚠ Opus limit · resets 4:13pm, in 2h 13m · /model to another model stays on your plan · Ctrl+] continue on API billing",
+        " ⚠ Opus limit · resets 4:13pm, in 2h 13m · /model to another model stays on your plan · Ctrl+] con…",
+        " ⚠ Opus limit · resets 4:13pm, in 2h 1…",
+      ]
+    `)
+  })
+
+  test('asks', () => {
+    expect(widths({ type: 'question', billing: 'api', before: OFFER })).toMatchInlineSnapshot(`
+      [
+        " Go on with API billing, paid by the key …abcd? · Enter yes · Esc no",
+        " Go on with API billing, paid by the key …abcd? · Enter yes · Esc no",
+        " Go on with API billing, paid by the k…",
+      ]
+    `)
+    expect(widths({ type: 'question', billing: 'subscription', before: API })).toMatchInlineSnapshot(`
+      [
+        " Go back to your subscription? · Enter yes · Esc no",
+        " Go back to your subscription? · Enter yes · Esc no",
+        " Go back to your subscription? · Enter…",
+      ]
+    `)
+  })
+
+  test('says why it cannot, and what to do', () => {
+    const repair = 'set CLAUDE_FALLBACK_API_KEY and start claudef again'
+    expect(widths({ type: 'unable', limit: LIMIT, reason: 'no API key', repair })).toMatchInlineSnapshot(`
+      [
+        " ⚠ 5-hour limit · resets 4:13pm, in 2h 13m · no API key: set CLAUDE_FALLBACK_API_KEY and start claudef again",
+        " ⚠ 5-hour limit · resets 4:13pm, in 2h 13m · no API key: set CLAUDE_FALLBACK_API_KEY and start cla…",
+        " ⚠ 5-hour limit · resets 4:13pm, in 2h…",
+      ]
+    `)
+  })
+
+  test('tells', () => {
+    expect(
+      widths({ type: 'told', text: 'Your org is out of usage · contact an admin' }),
+    ).toMatchInlineSnapshot(`
+      [
+        " ⚠ Your org is out of usage · contact an admin",
+        " ⚠ Your org is out of usage · contact an admin",
+        " ⚠ Your org is out of usage · contact …",
+      ]
+    `)
+  })
+
+  test('says that it switches', () => {
+    expect(widths({ type: 'switching', billing: 'api' })).toMatchInlineSnapshot(`
+      [
+        " Going on with API billing…",
+        " Going on with API billing…",
+        " Going on with API billing…",
+      ]
+    `)
+    expect(widths({ type: 'switching', billing: 'subscription' })).toMatchInlineSnapshot(`
+      [
+        " Going on with your subscription…",
+        " Going on with your subscription…",
+        " Going on with your subscription…",
+      ]
+    `)
+  })
+
+  test('says who pays', () => {
+    expect(widths(API)).toMatchInlineSnapshot(`
+      [
+        " API billing (key …abcd) · 5-hour limit · resets 4:13pm, in 2h 13m · Ctrl+] back to the subscription",
+        " API billing (key …abcd) · 5-hour limit · resets 4:13pm, in 2h 13m · Ctrl+] back to the subscripti…",
+        " API billing (key …abcd) · 5-hour limi…",
+      ]
+    `)
+    expect(widths({ type: 'api', limit: undefined, failure: undefined })).toMatchInlineSnapshot(`
+      [
+        " API billing (key …abcd) · Ctrl+] back to the subscription",
+        " API billing (key …abcd) · Ctrl+] back to the subscription",
+        " API billing (key …abcd) · Ctrl+] back…",
+      ]
+    `)
+  })
+
+  test('says what went wrong on the key', () => {
+    expect(widths({ type: 'api', limit: LIMIT, failure: CREDIT })).toMatchInlineSnapshot(`
+      [
+        " ⚠ API billing: Credit balance is too low · Ctrl+] back to the subscription",
+        " ⚠ API billing: Credit balance is too low · Ctrl+] back to the subscription",
+        " ⚠ API billing: Credit balance is too …",
+      ]
+    `)
+  })
+
+  test('is coloured by what it means, and ends its colour', () => {
+    const colors = [OFFER, { type: 'question', billing: 'api', before: OFFER } as const, API].map((notice) =>
+      render(notice, { color: true })?.replace(/ .* /, ' … '),
+    )
+    expect(colors).toEqual([
+      '\x1b[33m … billing\x1b[0m',
+      '\x1b[1;33m … no\x1b[0m',
+      '\x1b[36m … subscripti…\x1b[0m',
+    ])
+    expect(render({ type: 'switching', billing: 'api' }, { color: true })).toBe(
+      ' Going on with API billing…\x1b[0m',
+    )
+  })
+
+  test.each<[Limit['window'], string]>([
+    ['session', '5-hour limit'],
+    ['weekly', 'Weekly limit'],
+    ['monthly', 'Monthly limit'],
+    ['credits', 'Out of usage credits'],
+    ['spend', 'Spend limit'],
+    ['unknown', 'Usage limit'],
+  ])('calls the limit %s "%s", with no reset where none is known', (window, name) => {
+    const limit: Limit = { ...LIMIT, window, resetsAt: undefined }
+    expect(render({ type: 'offer', limit })).toBe(` ⚠ ${name} · Ctrl+] continue on API billing`)
+  })
+})
+
+describe('the time of the reset', () => {
+  function reset(resetsAt: number, timeZone = 'UTC', now = NOW): string | undefined {
+    const row = render({ type: 'offer', limit: { ...LIMIT, resetsAt } }, { timeZone, now })
+    return /resets (.*) · /.exec(row ?? '')?.[1]
+  }
+
+  test.each([
+    ['2026-11-22T14:01:00Z', '2:01pm, in 1m'],
+    ['2026-11-22T14:00:39Z', '2:00pm, in 1m'],
+    ['2026-11-22T15:00:00Z', '3:00pm, in 1h 0m'],
+    ['2026-11-22T15:00:38Z', '3:00pm, in 1h 0m'],
+    ['2026-11-22T16:00:00Z', '4:00pm, in 2h 0m'],
+    ['2026-11-23T00:00:00Z', '12:00am, in 10h 0m'],
+    ['2026-11-23T12:00:00Z', '12:00pm, in 22h 0m'],
+    ['2026-11-23T14:00:37Z', '2:00pm, in 24h 0m'],
+    ['2026-11-23T14:00:38Z', 'Nov 23, 2:00pm'],
+    ['2026-12-01T09:05:00Z', 'Dec 1, 9:05am'],
+    // Over, and the screen says so no more.
+    ['2026-11-22T14:00:38Z', '2:00pm'],
+    ['2026-11-22T13:00:00Z', '1:00pm'],
+  ])('%s is shown as %j', (resetsAt, shown) => {
+    expect(reset(Date.parse(resetsAt))).toBe(shown)
+  })
+
+  test.each([
+    ['America/New_York', '11:13am, in 2h 13m'],
+    ['Europe/Berlin', '5:13pm, in 2h 13m'],
+    ['Asia/Kolkata', '9:43pm, in 2h 13m'],
+    ['Asia/Kathmandu', '9:58pm, in 2h 13m'],
+    ['Asia/Tokyo', '1:13am, in 2h 13m'],
+    ['Pacific/Auckland', '5:13am, in 2h 13m'],
+  ])('in %s it is %j', (timeZone, shown) => {
+    expect(reset(LIMIT.resetsAt ?? 0, timeZone)).toBe(shown)
+  })
+
+  test('is the clock’s, and the span the real one, over a change of the clock', () => {
+    const now = Date.parse('2026-10-25T00:30:00Z')
+    expect(reset(now + 2 * HOUR, 'Europe/Berlin', now)).toBe('3:30am, in 2h 0m')
+    expect(reset(now + 30 * HOUR, 'Europe/Berlin', now)).toBe('Oct 26, 7:30am')
+  })
+})
+
+const HOSTILE = '\x1b[2J\x1b]0;title\x07\r\n\u009b31m\u202eevil\u2066\u2028x\ud800y\x00'
+
+describe('texts from elsewhere', () => {
+  test.each<[string, Notice]>([
+    ['a limit of somebody else’s', { type: 'told', text: HOSTILE }],
+    ['a failure', { type: 'api', limit: undefined, failure: { ...CREDIT, text: HOSTILE } }],
+    ['a model', { type: 'offer', limit: { ...LIMIT, scope: { type: 'model', name: HOSTILE } } }],
+    ['a reason', { type: 'unable', limit: LIMIT, reason: HOSTILE, repair: HOSTILE }],
+  ])('do nothing to the terminal: %s', (_, notice) => {
+    const row = render(notice, { columns: 1000 })
+    expect(row).toContain('[2J ]0;title 31m evil x y')
+    expect(row).not.toMatch(/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}\p{Surrogate}]/u)
+  })
+})
+
+describe('the width', () => {
+  const wide = [...'漢字あカ한。「、Ａ￥ㄅ㊗〈⌚😀🚀🀄𠀀']
+  const narrow = [...'aZ·…⚠ é—„']
+  const joined = ['⚠\ufe0f', 'e\u0301', '👍🏽', '👨‍👩‍👧', '🇩🇪', '1\ufe0f\u20e3']
+
+  /** Columns on a terminal; joined characters counted one by one, which is the most that any takes. */
+  function columnsOf(row: string): number {
+    const two = [...wide, ...'👍🏽👨👩👧🇩🇪']
+    return [...row].reduce((sum, character) => sum + (two.includes(character) ? 2 : 1), 0)
+  }
+
+  test('is a column less than the window’s at most', () => {
+    const characters = fc.array(fc.constantFrom(...wide, ...narrow, ...joined), { maxLength: 80 })
+    fc.assert(
+      fc.property(characters, fc.integer({ min: 0, max: 120 }), (text, columns) => {
+        const whole = render({ type: 'told', text: text.join('') }, { columns: 10_000 }) ?? ''
+        const row = render({ type: 'told', text: text.join('') }, { columns }) ?? ''
+        expect(columnsOf(row)).toBeLessThanOrEqual(Math.max(0, columns - 1))
+        expect(row).not.toMatch(/\p{Surrogate}/u)
+        if (row === whole) return
+        if (columns > 1) expect(row.endsWith('…')).toBe(true)
+        expect(whole.startsWith(row.slice(0, -1))).toBe(true)
+        // Cut no earlier than need be: a wide character may just not fit.
+        expect(columnsOf(row)).toBeGreaterThanOrEqual(columns - 2)
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  test.each([40, 57, 80, 100])('leaves the last of %i columns of a real terminal free', async (columns) => {
+    const texts = [wide.join('').repeat(9), 'a漢'.repeat(60), joined.join('').repeat(20), 'x'.repeat(200)]
+    for (const text of texts) {
+      const terminal = new xterm.Terminal({ cols: columns, rows: 3, allowProposedApi: true })
+      const row = render({ type: 'told', text }, { columns, color: true }) ?? ''
+      await new Promise<void>((resolve) => terminal.write(row, resolve))
+      const { active } = terminal.buffer
+      expect(active.cursorY, text).toBe(0)
+      expect(
+        active
+          .getLine(0)
+          ?.getCell(columns - 1)
+          ?.getChars(),
+      ).toBe('')
+      expect(active.getLine(1)?.translateToString(true)).toBe('')
+    }
+  })
+})

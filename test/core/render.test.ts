@@ -1,0 +1,107 @@
+import xterm from '@xterm/headless'
+import { describe, expect, test } from 'vitest'
+import { clearRow, MAKE_ROOM, paintRow } from '../../src/core/render.ts'
+
+const ROWS = 6
+const TEXT = '\x1b[33m ⚠ limit\x1b[0m'
+
+function openTerminal() {
+  const terminal = new xterm.Terminal({ cols: 20, rows: ROWS, allowProposedApi: true })
+  const seen = { titles: [] as string[], bells: 0 }
+  terminal.onTitleChange((title) => void seen.titles.push(title))
+  terminal.onBell(() => {
+    seen.bells += 1
+  })
+  return {
+    seen,
+    modes: terminal.modes,
+    write: (output: string | Uint8Array) => new Promise<void>((resolve) => terminal.write(output, resolve)),
+    rows: () => {
+      const { active } = terminal.buffer
+      return Array.from({ length: ROWS }, (_, row) =>
+        active.getLine(active.baseY + row)?.translateToString(true),
+      )
+    },
+    cursor: () => [terminal.buffer.active.cursorX, terminal.buffer.active.cursorY],
+    color: (row: number, column: number) =>
+      terminal.buffer.active
+        .getLine(terminal.buffer.active.baseY + row)
+        ?.getCell(column)
+        ?.getFgColor(),
+  }
+}
+
+const WINDOW = { rows: ROWS, fits: true, fence: true }
+
+describe('paintRow', () => {
+  test('writes the bottom row and leaves the cursor, its colour and the text where they were', async () => {
+    const { write, rows, cursor, color } = openTerminal()
+    await write('one\r\n\x1b[31mtwo')
+    await write(paintRow(TEXT, WINDOW))
+    expect(rows()).toEqual(['one', 'two', '', '', '', ' ⚠ limit'])
+    expect(cursor()).toEqual([3, 1])
+    await write('!')
+    expect(color(1, 3)).toBe(1)
+    expect(color(5, 1)).toBe(3)
+  })
+
+  test('wipes what stood there', async () => {
+    const { write, rows } = openTerminal()
+    await write(paintRow('a much longer row', WINDOW))
+    await write(paintRow(TEXT, WINDOW))
+    expect(rows()[5]).toBe(' ⚠ limit')
+  })
+
+  test('is fenced off from all that scrolls', async () => {
+    const { write, rows } = openTerminal()
+    await write(paintRow(TEXT, WINDOW))
+    await write('1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7')
+    expect(rows()).toEqual(['3', '4', '5', '6', '7', ' ⚠ limit'])
+  })
+
+  test('leaves a scroll region alone that the program has set', async () => {
+    const { write, rows, cursor } = openTerminal()
+    await write('\x1b[1;3r\x1b[?6h')
+    await write(paintRow(TEXT, { ...WINDOW, fence: false }))
+    expect(rows()[5]).toBe(' ⚠ limit')
+    expect(cursor()).toEqual([0, 0])
+    await write('1\r\n2\r\n3\r\n4')
+    expect(rows()).toEqual(['2', '3', '4', '', '', ' ⚠ limit'])
+  })
+
+  test('says it by the title and a bell where there is no room', async () => {
+    const { write, rows, seen } = openTerminal()
+    await write(paintRow('\x1b[1;33m ⚠ limit\x1b[0m', { ...WINDOW, fits: false }))
+    expect(seen).toEqual({ titles: [' ⚠ limit'], bells: 1 })
+    expect(rows()).toEqual(['', '', '', '', '', ''])
+  })
+})
+
+test('clearRow gives the row back', async () => {
+  const { write, rows, cursor } = openTerminal()
+  await write(paintRow(TEXT, WINDOW))
+  await write('one')
+  await write(clearRow(ROWS))
+  expect(rows()).toEqual(['one', '', '', '', '', ''])
+  expect(cursor()).toEqual([3, 0])
+  await write('\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7')
+  expect(rows()).toEqual(['2', '3', '4', '5', '6', '7'])
+})
+
+describe('MAKE_ROOM', () => {
+  test('frees the bottom row', async () => {
+    const { write, rows, cursor } = openTerminal()
+    await write('1\r\n2\r\n3\r\n4\r\n5\r\nsix')
+    await write(MAKE_ROOM)
+    expect(rows()).toEqual(['2', '3', '4', '5', 'six', ''])
+    expect(cursor()).toEqual([3, 4])
+  })
+
+  test('does nothing where it is free', async () => {
+    const { write, rows, cursor } = openTerminal()
+    await write('1\r\n2\r\n3\r\n4\r\nfive')
+    await write(MAKE_ROOM)
+    expect(rows()).toEqual(['1', '2', '3', '4', 'five', ''])
+    expect(cursor()).toEqual([4, 4])
+  })
+})
