@@ -1,8 +1,9 @@
-import fs from 'node:fs'
+import type fs from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isObject } from './core/settings.ts'
+import { watchNearest } from './watch.ts'
 
 /** How long `whileBusy` waits for a request in flight, and how often it looks, in ms. */
 const BUSY_MS = { longest: 5000, step: 50 }
@@ -21,22 +22,27 @@ export function watchConversation(options: {
 }): { stop: () => void } {
   const { config, pid, onSessionId } = options
   let last: string | undefined
+  let watcher: fs.FSWatcher | undefined
+  let isStopped = false
   const look = async () => {
     const { sessionId } = await readState(config, pid)
-    if (sessionId === undefined || sessionId === last) return
+    if (isStopped || sessionId === undefined || sessionId === last) return
     last = sessionId
     onSessionId(sessionId)
   }
-  try {
-    const watcher = fs.watch(path.join(config, 'sessions'), { persistent: false }, (_, name) => {
-      if (name === `${pid}.json`) void look()
-    })
-    watcher.on('error', () => watcher.close())
+  const watch = () => {
+    if (isStopped) return
+    watcher?.close()
+    // The folder itself may be made by this very process.
+    watcher = watchNearest(stateFile(config, pid), watch)
     void look()
-    return { stop: () => watcher.close() }
-  } catch {
-    // No such folder: an older version, or the very first start. The hook tells.
-    return { stop: () => {} }
+  }
+  watch()
+  return {
+    stop: () => {
+      isStopped = true
+      watcher?.close()
+    },
   }
 }
 
@@ -50,11 +56,15 @@ export async function whileBusy(config: string, pid: number): Promise<void> {
 
 async function readState(config: string, pid: number): Promise<ProcessState> {
   try {
-    const state: unknown = JSON.parse(await readFile(path.join(config, 'sessions', `${pid}.json`), 'utf8'))
+    const state: unknown = JSON.parse(await readFile(stateFile(config, pid), 'utf8'))
     if (!isObject(state)) return { sessionId: undefined, isBusy: false }
     const sessionId = typeof state.sessionId === 'string' ? state.sessionId : undefined
     return { sessionId, isBusy: state.status === 'busy' }
   } catch {
     return { sessionId: undefined, isBusy: false }
   }
+}
+
+function stateFile(config: string, pid: number): string {
+  return path.join(config, 'sessions', `${pid}.json`)
 }

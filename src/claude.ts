@@ -89,6 +89,22 @@ export function readLogin(world: World & { tokens: readonly Token[] }): Login {
   return { type: 'subscription' }
 }
 
+/**
+ * The folders that Claude Code would ask about, as it does with `--add-dir` at every start until an ancestor of theirs
+ * is trusted (measured on 2.1.330).
+ */
+export function untrustedFolders(world: World, folders: readonly string[]): string[] {
+  if (folders.length === 0) return []
+  const { projects } = readGlobalConfig(world)
+  const isTrusted = (folder: string): boolean => {
+    const project = isObject(projects) ? projects[folder] : undefined
+    if (isObject(project) && project.hasTrustDialogAccepted === true) return true
+    const parent = path.dirname(folder)
+    return parent !== folder && isTrusted(parent)
+  }
+  return folders.filter((folder) => !isTrusted(path.resolve(world.cwd, folder)))
+}
+
 /** The environment of a child of claudef's: the user's own, less every key that Claude Code could pay with. */
 export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !KEY_VARIABLES.includes(name)))

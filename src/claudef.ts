@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import { constants } from 'node:os'
 import tty from 'node:tty'
 import { launch } from './launch.ts'
+import { readProcessState } from './process-state.ts'
 import type { Ending } from './pty.ts'
 
 /** Signals that write a core file, which would be Node's own: an exit code of 128 + n tells a shell the same. */
@@ -49,8 +50,12 @@ function end(ending: Ending): void {
 
 /** At once: no timer or watcher of a session that is over is waited for. */
 function exit(code: number): never {
-  // Node 20 aborts in its last step where a terminal has hung up (nodejs/node#51519), unless it is closed.
-  for (const descriptor of terminals) if (!tty.isatty(descriptor)) fs.closeSync(descriptor)
+  // In its last step Node sets the attributes of terminals that are open: it aborts on one that has hung up
+  // (Node 20, nodejs/node#51519), and takes one that is a shell's by now from it.
+  const isBackground = terminals.length > 0 && readProcessState(process.pid)?.isForeground === false
+  for (const descriptor of terminals) {
+    if (isBackground || !tty.isatty(descriptor)) fs.closeSync(descriptor)
+  }
   process.exit(code)
 }
 

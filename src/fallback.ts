@@ -1,7 +1,8 @@
-import { configFolder } from './claude.ts'
+import path from 'node:path'
+import { configFolder, untrustedFolders } from './claude.ts'
 import { whileBusy } from './claude-process.ts'
 import { type Conversation, followConversation } from './conversation.ts'
-import { hasOption, resumeArgs } from './core/args.ts'
+import { hasOption, listValues, resumeArgs } from './core/args.ts'
 import { renderBanner } from './core/banner.ts'
 import { parseApiFailure, parseLimit } from './core/limit.ts'
 import {
@@ -166,13 +167,28 @@ async function startAgain(watch: Watch, how: { billing: Billing; prompt: boolean
   const sessionId = conversation.sessionId()
   if (sessionId === undefined) throw new Error('the session id is unknown')
   session.terminal.undo({ keepScreen: true })
-  const settings = await writeSettings(session, how.billing)
+  const { addDirs, directories } = chooseFolders(session)
+  const settings = await writeSettings(session, how.billing, directories)
   const model = await chooseModel(watch)
   const prompt = how.prompt ? session.config.continuePrompt : ''
-  const ours = { settings, sessionId, prompt, ...(model === undefined ? {} : { model }) }
+  const ours = { settings, sessionId, prompt, addDirs, ...(model === undefined ? {} : { model }) }
   spawnChild(session, resumeArgs(session.world.argv, ours))
   typing.answer()
   if (session.child !== undefined) conversation.begin(session.child.pid)
+}
+
+/**
+ * The user's `--add-dir` folders for the next child. One that is not trusted would make Claude Code ask again what was
+ * answered at the first start, in the middle of a switch: it goes by the settings, which grant the same access (but
+ * load no skills from there).
+ */
+function chooseFolders({ world, config, tokens }: Session): { addDirs: string[]; directories: string[] } {
+  const folders = listValues(tokens, '--add-dir')
+  const untrusted = untrustedFolders({ ...world, home: world.env.HOME || config.home }, folders)
+  return {
+    addDirs: folders.filter((folder) => !untrusted.includes(folder)),
+    directories: untrusted.map((folder) => path.resolve(world.cwd, folder)),
+  }
 }
 
 /** The model that the conversation last used, unless the user's own `--model` still says the same. */

@@ -3,7 +3,7 @@ import type { Pty } from './pty.ts'
 import type { Terminal } from './terminal.ts'
 
 export type JobControl = {
-  /** Looks for Ctrl+Z in what goes to the child. */
+  /** Looks for Ctrl+Z in what has gone to the child. */
   watchInput: (input: Uint8Array) => void
   stop: () => void
 }
@@ -13,6 +13,9 @@ export type JobControl = {
  * the first or second; a program that takes longer than all of them uses the key for something else.
  */
 const LOOKS_MS = [20, 20, 40, 80, 160, 320, 640, 1280]
+
+/** From Ctrl+Z on, input waits this long, in ms: once the child has let go, it is the shell's. */
+const HOLD_MS = 200
 
 /** After this, in ms, a child has seen one change of size and is told of the next. */
 const REDRAW_MS = 50
@@ -30,6 +33,7 @@ export function controlJob(job: {
   const { child, terminal, isEnding } = job
   let isSuspended = false
   let looks: NodeJS.Timeout | undefined
+  let hold: NodeJS.Timeout | undefined
 
   const suspend = async () => {
     if (isSuspended) return
@@ -38,6 +42,8 @@ export function controlJob(job: {
     child()?.drain()
     await terminal.flush(() => true)
     terminal.lend()
+    clearTimeout(hold)
+    terminal.holdInput('suspend', false)
     await stopGroup('SIGTSTP')
     // A shell's `bg`: who has no terminal is stopped again. In the kernel's way no signal could end us any more.
     for (let tries = 0; tries < 3 && isInBackground() && !isEnding(); ) {
@@ -45,9 +51,12 @@ export function controlJob(job: {
       tries = stopped ? 0 : tries + 1
     }
     if (!isEnding()) terminal.takeOver()
-    child()?.signalGroup('SIGCONT')
+    const continued = child()
+    continued?.signalGroup('SIGCONT')
     await nextTurn()
     isSuspended = false
+    // A second Ctrl+Z may have waited for it.
+    if (continued !== undefined) watch(continued, false)
   }
   /** The whole group, as a terminal does it: a script that started claudef must stop too, or its shell sees nothing. */
   const stopGroup = async (signal: 'SIGTSTP' | 'SIGTTOU') => {
@@ -84,7 +93,8 @@ export function controlJob(job: {
     child()?.resize({ columns, rows: rows - 1 })
     setTimeout(() => child()?.resize(terminal.childSize()), REDRAW_MS)
   }
-  const look = async (pressed: Pty, [wait, ...more]: number[], hadLetGo: boolean) => {
+  /** `raw`: letting go of the terminal means something, since the child had it in raw mode, or a key was pressed. */
+  const look = async (pressed: Pty, [wait, ...more]: number[], seen: { raw: boolean; letGo: boolean }) => {
     if (wait === undefined) return
     await new Promise((resolve) => {
       looks = setTimeout(resolve, wait)
@@ -92,8 +102,13 @@ export function controlJob(job: {
     const letGo = await pressed.hasLetGo()
     if (child() !== pressed || isSuspended) return
     // Seen twice, so that it is not stopped in the middle of its own preparations.
-    if (letGo && hadLetGo) pressed.signalGroup('SIGSTOP')
-    else await look(pressed, more, letGo)
+    if (letGo && seen.letGo) return pressed.signalGroup('SIGSTOP')
+    const raw = seen.raw || !letGo
+    await look(pressed, more, { raw, letGo: letGo && raw })
+  }
+  const watch = (pressed: Pty, raw: boolean) => {
+    clearTimeout(looks)
+    void look(pressed, LOOKS_MS, { raw, letGo: false })
   }
   process.on('SIGTSTP', onStop)
   process.on('SIGCHLD', onChild)
@@ -102,11 +117,14 @@ export function controlJob(job: {
     watchInput: (input) => {
       const running = child()
       if (running === undefined || !hasSuspendKey(input)) return
-      clearTimeout(looks)
-      void look(running, LOOKS_MS, false)
+      watch(running, true)
+      terminal.holdInput('suspend', true)
+      clearTimeout(hold)
+      hold = setTimeout(() => terminal.holdInput('suspend', false), HOLD_MS)
     },
     stop: () => {
       clearTimeout(looks)
+      clearTimeout(hold)
       process.off('SIGTSTP', onStop)
       process.off('SIGCHLD', onChild)
       process.off('SIGCONT', onContinue)

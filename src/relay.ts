@@ -67,7 +67,6 @@ export type First = { startedAt: number; sessionId: string | undefined }
 export function openSession(given: Pick<Session, 'world' | 'config' | 'log' | 'claude' | 'tokens'>): Session {
   const { world, tokens } = given
   const userSettings = readSettingsOption(optionValue(tokens, '--settings'), world.cwd)
-  const folder = createSessionFolder(world.env)
   const session: Session = {
     ...given,
     ...openDisplay(given, {
@@ -77,7 +76,8 @@ export function openSession(given: Pick<Session, 'world' | 'config' | 'log' | 'c
       onHangup: () => session.handlers.onHangup(),
     }),
     userSettings,
-    folder,
+    // Last: whatever fails before leaves no folder behind.
+    folder: createSessionFolder(world.env),
     key: findKey(world.env),
     jobControl: undefined,
     child: undefined,
@@ -131,7 +131,11 @@ export async function startFirst(session: Session): Promise<First> {
 }
 
 /** Writes what the next child gets by `--settings`; with API billing it names the helper that fetches the key. */
-export async function writeSettings(session: Session, billing: Billing): Promise<string> {
+export async function writeSettings(
+  session: Session,
+  billing: Billing,
+  directories: readonly string[] = [],
+): Promise<string> {
   const { folder, key } = session
   if (billing === 'api' && key.type === 'key') session.keyServer ??= await serveKey(key.key, folder.path)
   else {
@@ -140,7 +144,7 @@ export async function writeSettings(session: Session, billing: Billing): Promise
   }
   const helper = session.keyServer === undefined ? {} : { apiKeyHelper: session.keyServer.helper }
   return folder.writeSettings(
-    mergeSettings(session.userSettings, { onSessionStart: folder.hookCommand, ...helper }),
+    mergeSettings(session.userSettings, { onSessionStart: folder.hookCommand, directories, ...helper }),
   )
 }
 
@@ -157,7 +161,7 @@ export function spawnChild(session: Session, args: readonly string[]): void {
     cwd: '',
     size: session.terminal.childSize(),
     onOutput: (output) => session.handlers.onOutput(output),
-    onDrain: () => session.terminal.holdInput(false),
+    onDrain: () => session.terminal.holdInput('full', false),
     onEnd: (ending) => {
       session.child = undefined
       session.handlers.onEnd(ending)
@@ -167,5 +171,5 @@ export function spawnChild(session: Session, args: readonly string[]): void {
 
 export function writeToChild(session: Session, input: Uint8Array): void {
   session.jobControl?.watchInput(input)
-  if (session.child?.write(input) === false) session.terminal.holdInput(true)
+  if (session.child?.write(input) === false) session.terminal.holdInput('full', true)
 }

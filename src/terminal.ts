@@ -22,7 +22,8 @@ export type Terminal = {
   takeOver: () => void
   /** The terminal as it was found, for a shell to use until `takeOver` is called again. */
   lend: () => void
-  holdInput: (hold: boolean) => void
+  /** Leaves input where it is, for as long as there is a reason to. */
+  holdInput: (reason: Reason, hold: boolean) => void
   size: () => Size
   /** The room for a child: the whole window less the reserved row. */
   childSize: () => Size
@@ -43,13 +44,16 @@ export type Terminal = {
   restore: () => void
 }
 
+/** The child has not taken what it has got, or may be about to hand the terminal to the shell, with what is typed. */
+type Reason = 'full' | 'suspend'
+
 /** Opens the terminal; it stays as it is until `takeOver`. */
 export function openTerminal(options: TerminalOptions): Terminal {
   const { stdin, stdout, onInput, onHangup } = options
   const size = () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 })
   const output = openOutput(stdout.fd, options.onDrain)
   const screen = openScreen({ output, size, onResize: options.onResize })
-  let isHeld = false
+  const reasons = new Set<Reason>()
   let restoreAttributes: (() => void) | undefined
   // Node reads the size of a terminal that is gone, and fails.
   stdout.on('error', onHangup)
@@ -69,16 +73,17 @@ export function openTerminal(options: TerminalOptions): Terminal {
       lend()
       restoreAttributes = makeRaw(stdin)
       stdin.on('data', onInput)
-      if (!isHeld) stdin.resume()
+      if (reasons.size === 0) stdin.resume()
       stdout.on('resize', screen.resized)
       screen.takeBack()
       // Node asks for the window's size on this signal alone, and it is sent to who is in the foreground.
       process.kill(process.pid, 'SIGWINCH')
     },
     lend,
-    holdInput: (hold) => {
-      isHeld = hold
-      if (restoreAttributes !== undefined) void (hold ? stdin.pause() : stdin.resume())
+    holdInput: (reason, hold) => {
+      if (hold) reasons.add(reason)
+      else reasons.delete(reason)
+      if (restoreAttributes !== undefined) void (reasons.size > 0 ? stdin.pause() : stdin.resume())
     },
     size,
     childSize: screen.childSize,
@@ -91,6 +96,8 @@ export function openTerminal(options: TerminalOptions): Terminal {
       lend()
       output.close()
       stdin.off('end', onHangup)
+      // Else Node would set its attributes once more as it ends, which stops a program in the background.
+      stdin.destroy()
     },
   }
 }

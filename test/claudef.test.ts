@@ -54,8 +54,8 @@ const automatic = { CLAUDE_FALLBACK_AUTO_RESTART: '1', CLAUDE_FALLBACK_API_KEY: 
 const limited = { FAKE_CLAUDE_LIMIT: 'five_hour' }
 
 test('goes on with the key at a limit, in the same conversation, without a keystroke', async () => {
-  const { run, starts, transcripts, leftovers } = setUp({ ...automatic, ...limited })
-  const screen = await run(['--add-dir', '/tmp', '--', 'name a prime'])
+  const { run, starts, transcripts, leftovers, cwd } = setUp({ ...automatic, ...limited })
+  const screen = await run(['--add-dir', cwd, '--', 'name a prime'])
   const text = await screen.waitFor('(via API)')
   expect(text).toContain('API Usage Billing')
   expect(text).toContain('name a prime')
@@ -67,7 +67,7 @@ test('goes on with the key at a limit, in the same conversation, without a keyst
   const [, second] = starts()
   const id = transcripts()[0]?.sessionId ?? ''
   expect(second?.argv).toEqual([
-    ...['--add-dir', '/tmp', '--model', 'claude-opus-5-5', '--settings', expect.any(String)],
+    ...['--add-dir', cwd, '--model', 'claude-opus-5-5', '--settings', expect.any(String)],
     ...['--resume', id, 'Continue where you left off.'],
   ])
   expect(screen.raw().toString('latin1')).not.toContain(key)
@@ -76,6 +76,16 @@ test('goes on with the key at a limit, in the same conversation, without a keyst
   screen.key('Ctrl+C')
   expect(await screen.exit).toEqual({ code: 0, signal: 0 })
   expect(leftovers()).toEqual([])
+})
+
+test('hands folders that nobody trusts over by the settings, so that no dialog stands in the way', async () => {
+  const { run, starts, cwd, root } = setUp({ ...automatic, ...limited })
+  const screen = await run(['--add-dir', root, cwd, '--', 'name a prime'])
+  await screen.waitFor('(via API)')
+  const argv = starts()[1]?.argv ?? []
+  expect(argv.slice(0, 3)).toEqual(['--add-dir', cwd, '--model'])
+  const settings = JSON.parse(readFileSync(argv[argv.indexOf('--settings') + 1] ?? '', 'utf8'))
+  expect(settings.permissions).toEqual({ additionalDirectories: [root] })
 })
 
 test('offers the switch, asks once more, and takes anything but Enter for a no', async () => {

@@ -129,6 +129,14 @@ export function optionValue(tokens: readonly Token[], name: string): string | un
   return found?.type === 'option' ? found.value : undefined
 }
 
+/** Every value of an option that takes a list. */
+export function listValues(tokens: readonly Token[], name: string): string[] {
+  const found = tokens.filter((token) => token.type === 'option' && token.name === name)
+  return found.flatMap(({ words: [first = '', ...rest] }) =>
+    first.startsWith(`${name}=`) ? [first.slice(name.length + 1), ...rest] : rest,
+  )
+}
+
 export function hasOption(tokens: readonly Token[], name: string): boolean {
   return tokens.some((token) => token.type === 'option' && token.name === name)
 }
@@ -149,24 +157,26 @@ export function startArgs(argv: readonly string[], ours: { settings: string; ses
 
 /**
  * The command line that opens the same conversation again: all that the user said except which conversation,
- * the first prompt and the settings, then ours. `--resume` comes last so that no list option of the user's
- * (`--add-dir a b`) can take the prompt for its own.
+ * the first prompt and the settings, then ours; `addDirs`, where given, in the place of theirs. `--resume` comes
+ * last so that no list option of the user's can take the prompt for its own.
  */
 export function resumeArgs(
   argv: readonly string[],
-  ours: { settings: string; sessionId: string; model?: string; prompt?: string },
+  ours: { settings: string; sessionId: string; model?: string; prompt?: string; addDirs?: readonly string[] },
 ): string[] {
   const dropped = new Set([
     ...FIRST_START_ONLY,
     '--settings',
     ...(ours.model === undefined ? [] : ['--model']),
+    ...(ours.addDirs === undefined ? [] : ['--add-dir']),
   ])
   const words = parseArgs(argv).flatMap((token) =>
     token.type === 'positional' || dropped.has(token.name) ? [] : token.words,
   )
+  const addDirs = ours.addDirs?.length ? ['--add-dir', ...ours.addDirs] : []
   const model = ours.model === undefined ? [] : ['--model', ours.model]
   const prompt = ours.prompt ? [...(ours.prompt.startsWith('-') ? ['--'] : []), ours.prompt] : []
-  return [...words, ...model, '--settings', ours.settings, '--resume', ours.sessionId, ...prompt]
+  return [...words, ...addDirs, ...model, '--settings', ours.settings, '--resume', ours.sessionId, ...prompt]
 }
 
 type Option = Extract<Token, { type: 'option' }>

@@ -2,6 +2,8 @@
 export type OurSettings = {
   /** Shell command that gets the SessionStart hook's JSON on its stdin. */
   onSessionStart: string
+  /** Folders that Claude may use, absolute; added to the user's own. */
+  directories?: readonly string[]
   /** Shell command that prints the API key; with it Claude Code bills the API and not the login. */
   apiKeyHelper?: string
 }
@@ -11,11 +13,19 @@ export function mergeSettings(user: Record<string, unknown>, ours: OurSettings):
   const hooks = isObject(user.hooks) ? user.hooks : {}
   const theirs = Array.isArray(hooks.SessionStart) ? hooks.SessionStart : []
   const hook = { hooks: [{ type: 'command', command: ours.onSessionStart }] }
+  const { directories = [] } = ours
   return {
     ...user,
     hooks: { ...hooks, SessionStart: [...theirs, hook] },
+    ...(directories.length === 0 ? {} : { permissions: addDirectories(user.permissions, directories) }),
     ...(ours.apiKeyHelper === undefined ? {} : { apiKeyHelper: ours.apiKeyHelper }),
   }
+}
+
+function addDirectories(permissions: unknown, directories: readonly string[]): Record<string, unknown> {
+  const theirs = isObject(permissions) ? permissions : {}
+  const before = Array.isArray(theirs.additionalDirectories) ? theirs.additionalDirectories : []
+  return { ...theirs, additionalDirectories: [...before, ...directories] }
 }
 
 /** A `--settings` value that is JSON itself, not the path of a file (as Claude Code tells them apart). */

@@ -61,6 +61,25 @@ test.each(['the first prompt', 'a later prompt'])('keeps the 1M window of --mode
   expect(resumed.betas).toContain('context-1m-2025-08-07')
 })
 
+test('asks once about a folder of --add-dir that nobody trusts, not again at the switch', async () => {
+  const setup = await setUp()
+  const folder = join(setup.home.root, 'unknown')
+  mkdirSync(folder)
+  setup.api.setBehaviour({ subscription: { type: 'limit' } })
+  const screen = await setup.run(['remember the number 4711', '--add-dir', folder])
+  await screen.waitFor('❯ No, exit')
+  screen.key('Down')
+  await screen.waitFor('❯ Yes, add it')
+  screen.key('Enter')
+  await screen.waitFor('Mock reply via api.')
+  const resumed = expectPaidByKey(setup, {
+    prompt: 'remember the number 4711',
+    continuePrompt: CONTINUE_PROMPT,
+  })
+  expect(JSON.stringify(resumed.body)).toContain(folder)
+  expect(setup.starts().length).toBe(2)
+})
+
 test('keeps the folders of --add-dir, and says the first prompt once', async () => {
   const setup = await setUp()
   const folders = ['one', 'two'].map((name) => join(setup.home.root, name))

@@ -5,6 +5,8 @@ import { type HomeOptions, makeHome } from './home.ts'
 import { type OuterOptions, openOuter } from './outer.ts'
 import { openScreen, type ScreenOptions } from './screen.ts'
 
+type Terminal = { signal: (name: NodeJS.Signals) => void; close: () => Promise<unknown> }
+
 /** The executable, as npm links it. */
 export const claudef = fileURLToPath(new URL('../../bin/claudef.js', import.meta.url))
 
@@ -22,8 +24,8 @@ export const setUp = (options: Omit<HomeOptions, 'apiUrl'> & { script?: string }
   const program = options.script === undefined ? fakeClaude : join(home.root, 'program')
   if (options.script !== undefined) writeFileSync(program, options.script, { mode: 0o755 })
   const env = { ...home.env, CLAUDE_FALLBACK_CLAUDE: program }
-  const open: { close: () => Promise<unknown> }[] = []
-  const keep = <T extends { close: () => Promise<unknown> }>(terminal: T): T => {
+  const open: Terminal[] = []
+  const keep = <T extends Terminal>(terminal: T): T => {
     open.push(terminal)
     return terminal
   }
@@ -49,8 +51,18 @@ export const setUp = (options: Omit<HomeOptions, 'apiUrl'> & { script?: string }
     /** Everything that a session leaves behind in the folder for temporary files. */
     leftovers: () => readdirSync(join(home.root, 'tmp')).filter((name) => name.startsWith('claudef-')),
     tearDown: async () => {
+      for (const terminal of open) endShell(terminal)
       for (const terminal of open) await terminal.close()
       home.cleanup()
     },
+  }
+}
+
+/** Interactive shells do not end by SIGTERM. */
+const endShell = (terminal: Terminal) => {
+  try {
+    terminal.signal('SIGHUP')
+  } catch {
+    // It has ended already.
   }
 }

@@ -14,32 +14,31 @@ export const testJobControl = (shell: Shell) => {
     const { command = (plain) => plain, env = {} } = options
     setup = setUp()
     const job = await openJob(setup, shell, env)
-    const before = { attributes: await job.attributes(), modes: job.screen.modes() }
+    const before = { attributes: await job.attributes(), modes: await job.modes() }
     await job.screen.submit(command(job.command))
     await job.screen.waitFor('Claude Max')
     return { ...job, before }
   }
 
   test('Ctrl+Z gives the terminal back as it was, and fg brings the session back, again and again', async () => {
-    const { screen, before, attributes, waitForStop } = await start()
+    const { screen, before, attributes, modes, waitForStop, resume } = await start()
     for (const name of ['one', 'two']) {
       screen.key('Ctrl+Z')
       await waitForStop()
       expect(await attributes()).toBe(before.attributes)
-      expect(screen.modes()).toEqual(before.modes)
-      await screen.submit('fg')
-      await screen.waitFor('Claude Max')
+      expect(await modes()).toEqual(before.modes)
+      await resume()
       await screen.submit(`say ${name} of two`)
       await screen.waitFor(new RegExp(`● .*${name} of two`))
     }
     await screen.submit('/exit')
-    await screen.waitFor('claude --resume')
+    await screen.waitFor(/claude --resume.*\n.*>$/)
     expect(await attributes()).toBe(before.attributes)
-    expect(screen.modes()).toEqual(before.modes)
+    expect(await modes()).toEqual(before.modes)
   })
 
   test('a window that changed meanwhile has its new size after fg', async () => {
-    const { screen, waitForStop } = await start()
+    const { screen, waitForStop, resume } = await start()
     screen.key('Ctrl+Z')
     await waitForStop()
     screen.resize(100, 30)
@@ -48,7 +47,7 @@ export const testJobControl = (shell: Shell) => {
   })
 
   test('bg stops it again, since it wants the terminal; fg brings it back', async () => {
-    const { screen, waitForStop, claudefPid } = await start()
+    const { screen, waitForStop, resume, claudefPid } = await start()
     screen.key('Ctrl+Z')
     await waitForStop()
     const pid = claudefPid()
@@ -57,41 +56,38 @@ export const testJobControl = (shell: Shell) => {
     // From another terminal: the same.
     process.kill(pid, 'SIGCONT')
     await waitForStop()
-    await screen.submit('fg')
-    await screen.waitFor('Claude Max')
+    await resume()
     await screen.submit('say back')
     await screen.waitFor(/● .*back/)
   })
 
   test('pressed twice, also in the coding of the kitty keyboard: one stop', async () => {
-    const { screen, waitForStop } = await start()
-    screen.type('\x1a\x1a')
+    const { screen, waitForStop, resume } = await start()
+    // The second is the shell's.
+    screen.type('\x1a')
+    screen.type('\x1a')
     await waitForStop()
-    await screen.submit('fg')
-    await screen.waitFor('Claude Max')
-    screen.type('\x1b[122;5u')
-    screen.type('\x1b[122;5u')
+    await resume()
+    screen.type('\x1b[122;5u\x1b[122;5u')
     await waitForStop()
-    await screen.submit('fg')
-    await screen.waitFor('Claude Max')
+    await resume()
     await screen.submit('say back')
     await screen.waitFor(/● .*back/)
   })
 
   test('stopped and continued by signals from elsewhere', async () => {
-    const { screen, waitForStop, claudefPid } = await start()
+    const { screen, waitForStop, resume, claudefPid } = await start()
     for (const signal of ['SIGTSTP', 'SIGSTOP'] as const) {
       process.kill(claudefPid(), signal)
       await waitForStop()
-      await screen.submit('fg')
-      await screen.waitFor('Claude Max')
+      await resume()
       await screen.submit(`say after ${signal}`)
       await screen.waitFor(new RegExp(`● .*after ${signal}`))
     }
   })
 
   test('a signal ends it while it is stopped, and nothing stays behind', async () => {
-    const { screen, before, attributes, waitForStop, claudefPid } = await start()
+    const { screen, before, attributes, waitForStop, resume, claudefPid } = await start()
     screen.key('Ctrl+Z')
     await waitForStop()
     const pid = claudefPid()
@@ -107,19 +103,18 @@ export const testJobControl = (shell: Shell) => {
       setup.write('script', `#!/bin/sh\n"${process.execPath}" "${claudef}"\necho "the script: $?"\n`)
       return setup.file('script')
     }
-    const { screen, waitForStop } = await start({ command: script })
+    const { screen, waitForStop, resume } = await start({ command: script })
     screen.key('Ctrl+Z')
     await waitForStop()
     const [shells = 0] = findProcesses(`HOME=${setup.home.home}`).filter((pid) => readState(pid) === 'T')
     expect(shells).toBeGreaterThan(0)
-    await screen.submit('fg')
-    await screen.waitFor('Claude Max')
+    await resume()
     await screen.submit('exit 3')
     await screen.waitFor('the script: 3')
   })
 
   test('during a switch: it stops once the next child is there, and the switch is not lost', async () => {
-    const { screen, waitForStop } = await start({
+    const { screen, waitForStop, resume } = await start({
       env: {
         CLAUDE_FALLBACK_AUTO_RESTART: '1',
         CLAUDE_FALLBACK_API_KEY: 'sk-ant-api03-made-up-for-tests',

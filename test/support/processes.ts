@@ -44,11 +44,16 @@ export const childrenOf = (pid: number): number[] => {
     .flatMap(([child = 0, parent]) => (parent === pid ? [child] : []))
 }
 
-const readEnvironment = (pid: number) => {
+/** The command line, its words parted by NUL; empty for a process that is no more. */
+export const commandOf = (pid: number) => readProc(pid, 'cmdline')
+
+const readEnvironment = (pid: number) => readProc(pid, 'environ').split('\0')
+
+const readProc = (pid: number, name: string) => {
   try {
-    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8')
   } catch {
-    return []
+    return ''
   }
 }
 

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { claudef, type Setup } from './claudef.ts'
-import { findProcesses, readState, waitUntil } from './processes.ts'
+import { commandOf, findProcesses, readState, waitUntil } from './processes.ts'
 
 /** An interactive shell without anybody's settings. */
 export type Shell = { file: string; args: string[]; env: Record<string, string> }
@@ -17,8 +16,7 @@ export const openJob = async (setup: Setup, shell: Shell, env: Record<string, st
   await screen.waitFor(/>\s*$/)
   let marks = 0
   const claudefPid = () => {
-    const isClaudef = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('bin/claudef.js')
-    const [pid] = findProcesses(`HOME=${setup.home.home}`).filter(isClaudef)
+    const pid = findProcesses(`HOME=${setup.home.home}`).find((each) => commandOf(each).includes('bin/claudef.js'))
     if (pid === undefined) throw new Error('claudef does not run')
     return pid
   }
@@ -37,11 +35,24 @@ export const openJob = async (setup: Setup, shell: Shell, env: Record<string, st
     /** The command line of claudef. */
     command: `${process.execPath} ${claudef}`,
     /** What programs find the terminal's attributes to be. */
-    attributes: () => ask('stty -g | cksum'),
+    /** The terminal's modes while the shell waits for a command. */
+    modes: async () => {
+      await screen.waitFor(/>$/)
+      return screen.modes()
+    },
+    /** Brings claudef back to the foreground. */
+    resume: async () => {
+      await screen.submit('fg')
+      await screen.waitFor('Claude Max')
+      await waitUntil(() => screen.termios().includes('-icanon'))
+    },
+    attributes: async () => /^\d+ \d+/.exec((await ask('stty -g | cksum')) ?? '')?.[0],
     /** Waits until claudef has stopped and the shell takes commands. */
     waitForStop: async () => {
       const pid = claudefPid()
-      await waitUntil(() => readState(pid) === 'T')
+      await waitUntil(() => readState(pid) === "T").catch((e)=>{throw new Error(screen.text()+setup.log())})
+      // An answer of the terminal to a question of the child's may have come too late for it.
+      screen.key('Ctrl+U')
       await ask('echo')
     },
   }

@@ -1,15 +1,18 @@
 import { execFileSync } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { claudef, fakeClaude } from '../support/claudef.ts'
-import { openOwnScreen, setUp } from './claudef.ts'
+import { openOwnScreen, readIfAny, setUp } from './claudef.ts'
 
-type Place = 'home' | 'tmp'
+type Place = 'home' | 'tmp' | 'everything'
 type Trouble = 'full' | 'read-only' | 'without a free inode'
 
 /** What makes a small disk of its own, with what was in the folder before, into trouble. */
 const troubles: Record<Trouble, string> = {
   full: 'dd if=/dev/zero of="$place/filler" bs=1k 2>/dev/null || :',
-  'read-only': 'mount -o remount,ro "$place"',
+  // Busy while a hook writes its message.
+  'read-only': 'until mount -o remount,ro "$place" 2>/dev/null; do sleep 0.02; done',
   'without a free inode': 'while mkdir "$place/$((n += 1))" 2>/dev/null; do :; done',
 }
 
@@ -21,6 +24,8 @@ const cases: [Place[], Trouble][] = [
   [['home'], 'read-only'],
   [['home', 'tmp'], 'full'],
   [['home', 'tmp'], 'read-only'],
+  // claudef falls back from TMPDIR to the system's folder for temporary files.
+  [['everything'], 'read-only'],
 ]
 
 describe.skipIf(process.platform !== 'linux' || process.getuid?.() !== 0)('on a disk (needs root)', () => {
@@ -48,38 +53,40 @@ describe.skipIf(process.platform !== 'linux' || process.getuid?.() !== 0)('on a 
   test.each(['full', 'read-only'] as const)(
     'that has become %s, claudef ends with Claude Code',
     async (trouble) => {
-      const screen = await openAndTrouble(trouble)
+      const { screen } = await openAndTrouble(trouble)
       await screen.submit('exit 7')
       expect((await screen.exit).code).toBe(7)
       expect(screen.modes().buffer).toBe('normal')
     },
   )
 
-  test.each(['full', 'read-only'] as const)(
-    'that is %s when the limit is met, the session goes on',
-    async (trouble) => {
-      const screen = await openAndTrouble(trouble)
-      await screen.submit('limit')
-      // Whoever pays now: the conversation is there, and takes a prompt.
-      await screen.waitFor(/via API|hit your 5-hour limit/)
-      await screen.submit('say still here')
-      await screen.waitFor('● still here')
-      expect(screen.text()).toContain('❯ limit')
-      await screen.submit('exit 7')
-      expect((await screen.exit).code).toBe(7)
-    },
-  )
+  test('that is full when the limit is met, the session goes on with the key', async () => {
+    const { screen } = await openAndTrouble('full')
+    await screen.submit('limit')
+    await screen.waitFor('Continue where you left off. (via API)')
+  })
+
+  test('that is read-only when the limit is met, the session goes on, and the log says why without the key', async () => {
+    const { screen, home } = await openAndTrouble('read-only')
+    await screen.submit('limit')
+    await expect.poll(() => readIfAny(join(home, '.claude_fallback_error.log'))).toContain('EROFS')
+    await screen.submit('say still here')
+    await screen.waitFor('● still here')
+    expect(screen.text()).toContain('❯ limit')
+    await screen.submit('exit 7')
+    expect((await screen.exit).code).toBe(7)
+  })
 })
 
 /** A session whose disk for temporary files comes into trouble once it has begun. */
 const openAndTrouble = async (trouble: Trouble) => {
-  const home = setUp({ env: { CLAUDE_FALLBACK_AUTO_RESTART: '1' } })
+  const setup = setUp({ env: { CLAUDE_FALLBACK_AUTO_RESTART: '1' } })
   const program = [process.execPath, claudef]
-  const screen = await openOnDisk(home, { places: ['tmp'], trouble: undefined, program })
+  const screen = await openOnDisk(setup, { places: ['tmp'], trouble: undefined, program })
   await screen.waitFor('auto mode on')
   const inside = ['-t', String(screen.pid()), '-m', 'sh', '-c', `place=$1\n${troubles[trouble]}`, 'sh']
-  execFileSync('nsenter', [...inside, home.env.TMPDIR ?? ''])
-  return screen
+  execFileSync('nsenter', [...inside, setup.env.TMPDIR ?? ''], { timeout: 10_000 })
+  return { screen, home: setup.home }
 }
 
 type Disk = { places: Place[]; trouble: Trouble | undefined; program: string[] }
@@ -87,13 +94,18 @@ type Disk = { places: Place[]; trouble: Trouble | undefined; program: string[] }
 /** Runs a program where the home, or the folder for temporary files, is a disk of 64 KiB that nobody else sees. */
 const openOnDisk = ({ root, cwd, env }: ReturnType<typeof setUp>, { places, trouble, program }: Disk) => {
   const script = `
-for place in ${places.map((place) => `'${root}/${place}'`).join(' ')}; do
+if [ ${places[0]} = everything ]; then
+  place='${tmpdir()}'
+  mount --bind "$place" "$place"
+  mount -o remount,bind,ro "$place"
+else for place in ${places.map((place) => `'${root}/${place}'`).join(' ')}; do
   cp -a "$place" "$place.before"
   mount -t tmpfs -o size=64k,nr_inodes=64 none "$place"
   cp -a "$place.before/." "$place"
   rm -r "$place.before"
   ${trouble === undefined ? '' : troubles[trouble]}
-done
+done; fi
+cd "$PWD"
 exec "$@"`
   const args = ['-m', 'sh', '-c', script, 'sh', ...program]
   return openOwnScreen({ file: 'unshare', args, cwd, env, compareTermios: true })
