@@ -21,10 +21,9 @@ To work, run claudef instead of claude, with whatever you would say to claude. I
   CLAUDE_FALLBACK_HOME             folder of the log file .claude_fallback_error.log; default: your home
 `
 
-// `claude-fallback … | head`: whoever reads has seen enough.
+// `claude-fallback … | head`: whoever reads has seen enough. The command goes on to its end, and cleans up.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0)
-  throw error
+  if (error.code !== 'EPIPE') throw error
 })
 const [command = 'help', ...rest] = process.argv.slice(2)
 process.exitCode = await run(command, rest)

@@ -11,6 +11,8 @@ const SIZE = { columns: 100, rows: 26 }
 /** How long one scene may take to come, in ms. */
 const SCENE_MS = 20_000
 
+const ENDING: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
 type Scene = { caption: string; isThere: (screen: string) => boolean }
 
 const SCENES: Scene[] = [
@@ -94,9 +96,15 @@ async function printScenes(
   stdout: tty.WriteStream,
 ): Promise<number> {
   const screen = await openScreen(command)
+  // Nothing of the demo stays behind: its session is ended first.
+  const interrupted = new Promise<never>((_, reject) => {
+    const onSignal = (signal: NodeJS.Signals) =>
+      reject(new Error(`The demo was ended by ${signal}. Its screen:`))
+    for (const signal of ENDING) process.once(signal, onSignal)
+  })
   try {
     for (const scene of SCENES) {
-      const text = await screen.waitFor(scene.isThere)
+      const text = await Promise.race([screen.waitFor(scene.isThere), interrupted])
       stdout.write(`\n${scene.caption}\n${frame(text)}\n`)
     }
     return 0
@@ -113,6 +121,7 @@ async function openScreen(command: { file: string; args: string[]; env: NodeJS.P
   const { default: xterm } = await import('@xterm/headless')
   const terminal = new xterm.Terminal({ cols: SIZE.columns, rows: SIZE.rows, allowProposedApi: true })
   let check = () => {}
+  let timer: NodeJS.Timeout | undefined
   let onEnd: (ending: Ending) => void = () => {}
   const ended = new Promise<Ending>((resolve) => {
     onEnd = resolve
@@ -135,7 +144,7 @@ async function openScreen(command: { file: string; args: string[]; env: NodeJS.P
     text,
     waitFor: (isThere: (screen: string) => boolean) =>
       new Promise<string>((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error('The demo came to a halt. Its screen:')), SCENE_MS)
+        timer = setTimeout(() => reject(new Error('The demo came to a halt. Its screen:')), SCENE_MS)
         check = () => {
           if (!isThere(text())) return
           clearTimeout(timer)
@@ -145,6 +154,7 @@ async function openScreen(command: { file: string; args: string[]; env: NodeJS.P
         check()
       }),
     close: async () => {
+      clearTimeout(timer)
       child.signal('SIGTERM')
       await ended
     },

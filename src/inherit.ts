@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import { findDescriptor } from './descriptors.ts'
 import { readProcessState } from './process-state.ts'
 import type { Ending, Pty, PtyOptions } from './pty.ts'
+import { toolEnvironment } from './tool.ts'
 
 /** Signals that somebody may send to claudef and means for Claude Code. */
 const FORWARDED: NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGINT', 'SIGQUIT']
@@ -61,7 +62,7 @@ export function isFromTerminal(signal: NodeJS.Signals): boolean {
   if (signal !== 'SIGINT' && signal !== 'SIGQUIT') return false
   if (readProcessState(process.pid)?.isForeground !== true) return false
   const stdio: ['ignore' | number, 'pipe', 'ignore'] = [openTerminal(), 'pipe', 'ignore']
-  const { stdout } = spawnSync('stty', ['-a'], { stdio, encoding: 'utf8' })
+  const { stdout } = spawnSync('stty', ['-a'], { stdio, encoding: 'utf8', env: toolEnvironment() })
   if (typeof stdio[0] === 'number') fs.closeSync(stdio[0])
   return /(?<!-)\bisig\b/.test(stdout ?? '')
 }

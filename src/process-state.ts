@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { toolEnvironment } from './tool.ts'
 
 /** What job control wants to know of a process. */
 export type ProcessState = {
@@ -54,6 +55,6 @@ function readStat(pid: number): (string | undefined)[] | undefined {
 function runPs(pid: number): string[] | undefined {
   const { spawnSync } = process.getBuiltinModule('node:child_process')
   const columns = ['-o', 'stat=,pgid=,tpgid=', '-p', String(pid)]
-  const { status, stdout } = spawnSync('ps', columns, { encoding: 'utf8' })
+  const { status, stdout } = spawnSync('ps', columns, { encoding: 'utf8', env: toolEnvironment() })
   return status === 0 ? stdout.trim().split(/\s+/) : undefined
 }

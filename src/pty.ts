@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import { type Addon, loadAddon } from './addon.ts'
 import { readMaster, tryTo, writeMaster } from './master.ts'
 import { isGroupAlive, readProcessState } from './process-state.ts'
+import { toolEnvironment } from './tool.ts'
 
 export type Size = { columns: number; rows: number }
 
@@ -118,7 +119,9 @@ async function isInLineMode(terminal: string): Promise<boolean> {
   // GNU and busybox take -F, BSD and macOS -f.
   const option = process.platform === 'linux' ? '-F' : '-f'
   const attributes = await new Promise<string>((resolve) => {
-    execFile('stty', [option, terminal, '-a'], (error, stdout) => resolve(error === null ? stdout : ''))
+    execFile('stty', [option, terminal, '-a'], { env: toolEnvironment() }, (error, stdout) =>
+      resolve(error === null ? stdout : ''),
+    )
   })
   return /(?<!-)\bicanon\b/.test(attributes) && /(?<!-)\bisig\b/.test(attributes)
 }

@@ -1,5 +1,5 @@
 import { createModes, isBetweenSequences, onAlternateScreen, trackModes, undoModes } from './core/modes.ts'
-import { clearRow, MAKE_ROOM, paintRow } from './core/render.ts'
+import { clearRow, MAKE_ROOM, paintRow, WIPE } from './core/render.ts'
 import type { Output } from './output.ts'
 import type { Size } from './pty.ts'
 
@@ -24,6 +24,8 @@ export function openScreen(options: {
   /** The bottom row of the main screen has been freed of what stood there. */
   let hasRoom = false
   let insideCharacter = false
+  /** The picture is that of a child which has ended; the next one may begin with a dialog that wipes nothing. */
+  let isStale = false
   const fits = () => size().rows >= SMALLEST.rows && size().columns >= SMALLEST.columns
   const reserved = () => row !== undefined && fits()
   const childSize = () => ({ columns: size().columns, rows: size().rows - (reserved() ? 1 : 0) })
@@ -55,6 +57,10 @@ export function openScreen(options: {
   return {
     childSize,
     show: (bytes: Uint8Array) => {
+      if (isStale) {
+        isStale = false
+        output.write(WIPE)
+      }
       const wasAlternate = onAlternateScreen(modes)
       const damage = trackModes(modes, bytes)
       insideCharacter = endsInsideCharacter(bytes)
@@ -90,6 +96,7 @@ export function openScreen(options: {
       paint()
     },
     undo: (how: { keepScreen: boolean }) => {
+      isStale = how.keepScreen && onAlternateScreen(modes)
       output.write(Buffer.from(undoModes(modes, how)))
       painted = false
     },

@@ -4,6 +4,7 @@ import type tty from 'node:tty'
 import { openInherited } from './inherit.ts'
 import type { Pty, PtyOptions } from './pty.ts'
 import type { Terminal } from './terminal.ts'
+import { toolEnvironment } from './tool.ts'
 
 /**
  * What modes a killed child may have left set, undone without knowing which: mouse, focus, paste and theme reports,
@@ -62,6 +63,10 @@ export function shareTerminal(stdout: tty.WriteStream): {
 /** Runs `stty` on the terminal that we share. */
 function stty(...args: string[]): string {
   return (
-    spawnSync('stty', args, { stdio: ['inherit', 'pipe', 'ignore'], encoding: 'utf8' }).stdout?.trim() ?? ''
+    spawnSync('stty', args, {
+      stdio: ['inherit', 'pipe', 'ignore'],
+      encoding: 'utf8',
+      env: toolEnvironment(),
+    }).stdout?.trim() ?? ''
   )
 }

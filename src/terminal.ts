@@ -2,6 +2,7 @@ import type tty from 'node:tty'
 import { openOutput } from './output.ts'
 import type { Size } from './pty.ts'
 import { openScreen } from './screen.ts'
+import { toolEnvironment } from './tool.ts'
 
 export type TerminalOptions = {
   stdin: tty.ReadStream
@@ -109,7 +110,7 @@ export function openTerminal(options: TerminalOptions): Terminal {
 function makeRaw(stdin: tty.ReadStream): () => void {
   setRawMode(stdin, true)
   const { spawnSync } = process.getBuiltinModule('node:child_process')
-  spawnSync('stty', ['raw', '-echo'], { stdio: ['inherit', 'ignore', 'ignore'] })
+  spawnSync('stty', ['raw', '-echo'], { stdio: ['inherit', 'ignore', 'ignore'], env: toolEnvironment() })
   return () => setRawMode(stdin, false)
 }
 

@@ -17,6 +17,9 @@ export function clearRow(rows: number): Uint8Array {
 /** Frees the bottom row of the main screen: scrolls by one where the cursor stands in it, else does nothing. */
 export const MAKE_ROOM = encode('\x1bD\x1b[A')
 
+/** Wipes the whole screen, the cursor in its first corner. */
+export const WIPE = encode('\x1b[H\x1b[2J')
+
 /** A text without its colour sequences. */
 function stripStyle(text: string): string {
   return text.replace(/\x1b\[[\d;]*m/g, '')

@@ -63,14 +63,12 @@ function needlesOf(secret: string): string[] {
 }
 
 /**
- * claudef itself, a fork of it that has not become another program yet, the `stty` by which it sets its terminal,
- * and what this test put around it.
+ * claudef itself, a fork of it that has not become another program yet, and what this test put around it.
  */
 function mayKnow(pid: number, args: string, owners: number[]): boolean {
   const parents = ancestorsOf(pid)
   if (owners.includes(pid) || owners.some((owner) => readIfAny(`/proc/${owner}/cmdline`) === args))
     return true
-  if (args.startsWith('stty\0') && owners.includes(parents[0] ?? 0)) return true
   return parents.includes(process.pid) && !parents.some((parent) => owners.includes(parent))
 }
 

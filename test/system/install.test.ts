@@ -1,9 +1,13 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { type ChildProcessByStdio, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { makeFolder, openOwnScreen, repository, setUp } from './claudef.ts'
 import { runNpm } from './npm.ts'
+
+type Demo = ChildProcessByStdio<null, Readable, null>
 
 /** What a checkout of this tree has: committed or not, but never what git ignores. */
 const copyTree = (to: string) => {
@@ -125,6 +129,21 @@ describe('a clone', () => {
       expect(stdout).toMatch(/^1\. A session on the subscription/m)
       expect(stdout).toMatch(/^2\. The same conversation on the API key/m)
       expect(stdout.indexOf('Claude Max')).toBeLessThan(stdout.indexOf('(via API)'))
+      expect(readdirSync(env.TMPDIR ?? '')).toEqual([])
+    })
+
+    test.each([
+      ['ended by a signal', (demo: Demo) => demo.kill('SIGTERM'), 1],
+      ['no longer read', (demo: Demo) => demo.stdout.destroy(), 0],
+    ] as const)('leaves nothing of the demo behind when it is %s', async (_, disturb, expected) => {
+      const { env } = setUp()
+      const options = { cwd: project, env, stdio: ['ignore', 'pipe', 'inherit'] } as const
+      const demo = spawn(bin('claude-fallback'), ['demo'], options)
+      await once(demo.stdout, 'data')
+      disturb(demo)
+      const [status] = await once(demo, 'exit')
+      expect(status).toBe(expected)
+      expect(readdirSync(env.TMPDIR ?? '')).toEqual([])
     })
 
     test('shows the demo live in a terminal', async () => {
