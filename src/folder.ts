@@ -93,11 +93,11 @@ function removeFolder(folder: string): void {
 
 /** Where claudef's folders may be, the best place first. In a deep one there is no room for a socket's path. */
 function parentFolders(env: NodeJS.ProcessEnv): string[] {
-  const parents = [...new Set([env.XDG_RUNTIME_DIR, os.tmpdir(), '/tmp'])].filter(
-    (parent) => parent !== undefined,
-  )
   const longest = LONGEST_SOCKET_PATH - '/claudef-4194304-abcdef/key'.length
-  return parents.filter((parent) => path.isAbsolute(parent) && Buffer.byteLength(parent) <= longest)
+  const parents = [env.XDG_RUNTIME_DIR ?? '', os.tmpdir()].filter(
+    (parent) => path.isAbsolute(parent) && Buffer.byteLength(parent) <= longest,
+  )
+  return parents.length > 0 ? [...new Set(parents)] : ['/tmp']
 }
 
 function makeFolder(parents: string[]): string {

@@ -12,7 +12,7 @@ export type JobControl = {
  * After Ctrl+Z a child is looked at after these waits, in ms. Claude Code 2.1.330 has let go of its terminal by
  * the first or second; a program that takes longer than all of them uses the key for something else.
  */
-const LOOKS_MS = [20, 20, 40, 80, 160, 320, 640, 1280]
+const LOOKS_MS = [20, 20, 40, 80, 160, 320, 640]
 
 /** From Ctrl+Z on, input waits this long, in ms: once the child has let go, it is the shell's. */
 const HOLD_MS = 200
@@ -32,6 +32,8 @@ export function controlJob(job: {
 }): JobControl {
   const { child, terminal, isEnding } = job
   let isSuspended = false
+  /** Times that Ctrl+Z has gone to the child since it was last stopped. */
+  let pressed = 0
   let looks: NodeJS.Timeout | undefined
   let hold: NodeJS.Timeout | undefined
 
@@ -39,6 +41,9 @@ export function controlJob(job: {
     if (isSuspended) return
     isSuspended = true
     clearTimeout(looks)
+    // One more than it took waits for the child, which will act on it when it is back.
+    const pressedAgain = pressed > 1
+    pressed = 0
     child()?.drain()
     await terminal.flush(() => true)
     terminal.lend()
@@ -55,8 +60,7 @@ export function controlJob(job: {
     continued?.signalGroup('SIGCONT')
     await nextTurn()
     isSuspended = false
-    // A second Ctrl+Z may have waited for it.
-    if (continued !== undefined) watch(continued, false)
+    if (continued !== undefined && pressedAgain) watch(continued, false)
   }
   /** The whole group, as a terminal does it: a script that started claudef must stop too, or its shell sees nothing. */
   const stopGroup = async (signal: 'SIGTSTP' | 'SIGTTOU') => {
@@ -94,21 +98,21 @@ export function controlJob(job: {
     setTimeout(() => child()?.resize(terminal.childSize()), REDRAW_MS)
   }
   /** `raw`: letting go of the terminal means something, since the child had it in raw mode, or a key was pressed. */
-  const look = async (pressed: Pty, [wait, ...more]: number[], seen: { raw: boolean; letGo: boolean }) => {
+  const look = async (watched: Pty, [wait, ...more]: number[], seen: { raw: boolean; letGo: boolean }) => {
     if (wait === undefined) return
     await new Promise((resolve) => {
       looks = setTimeout(resolve, wait)
     })
-    const letGo = await pressed.hasLetGo()
-    if (child() !== pressed || isSuspended) return
+    const letGo = await watched.hasLetGo()
+    if (child() !== watched || isSuspended) return
     // Seen twice, so that it is not stopped in the middle of its own preparations.
-    if (letGo && seen.letGo) return pressed.signalGroup('SIGSTOP')
+    if (letGo && seen.letGo) return watched.signalGroup('SIGSTOP')
     const raw = seen.raw || !letGo
-    await look(pressed, more, { raw, letGo: letGo && raw })
+    await look(watched, more, { raw, letGo: letGo && raw })
   }
-  const watch = (pressed: Pty, raw: boolean) => {
+  const watch = (watched: Pty, raw: boolean) => {
     clearTimeout(looks)
-    void look(pressed, LOOKS_MS, { raw, letGo: false })
+    void look(watched, LOOKS_MS, { raw, letGo: false })
   }
   process.on('SIGTSTP', onStop)
   process.on('SIGCHLD', onChild)
@@ -117,6 +121,7 @@ export function controlJob(job: {
     watchInput: (input) => {
       const running = child()
       if (running === undefined || !hasSuspendKey(input)) return
+      pressed += 1
       watch(running, true)
       terminal.holdInput('suspend', true)
       clearTimeout(hold)

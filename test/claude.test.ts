@@ -2,7 +2,14 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { childEnvironment, configFolder, findClaude, readLogin, readSettingsOption } from '../src/claude.ts'
+import {
+  childEnvironment,
+  configFolder,
+  findClaude,
+  readLogin,
+  readSettingsOption,
+  untrustedFolders,
+} from '../src/claude.ts'
 import { parseArgs } from '../src/core/args.ts'
 
 const KEY = 'sk-ant-api03-made-up-for-tests-abcd'
@@ -321,6 +328,40 @@ describe('readLogin', () => {
       write('home/.claude.json', { ...ACCOUNT, customApiKeyResponses })
       expect(login({ ANTHROPIC_API_KEY: KEY })).toEqual({ type: 'subscription' })
     })
+  })
+})
+
+describe('untrustedFolders', () => {
+  const trusted = { hasTrustDialogAccepted: true }
+
+  function untrusted(
+    folders: string[],
+    projects: unknown = { '/work/trusted': trusted, '/other': {} },
+  ): string[] {
+    write('home/.claude.json', { ...ACCOUNT, projects })
+    return untrustedFolders({ env: {}, home: at('home'), cwd: '/work' }, folders)
+  }
+
+  test.each<[string[], string[]]>([
+    [[], []],
+    [['/work/trusted'], []],
+    [['/work/trusted/deep/er'], []],
+    [['trusted', './trusted/deep'], []],
+    [['/work'], ['/work']],
+    [['/work/trusted-not'], ['/work/trusted-not']],
+    [
+      ['/other', 'x'],
+      ['/other', 'x'],
+    ],
+    [['../work/trusted', '..'], ['..']],
+  ])('of %j are %j', (folders, expected) => {
+    expect(untrusted(folders)).toEqual(expected)
+  })
+
+  test('are none where the root is trusted, and all where nothing can be read', () => {
+    expect(untrusted(['/a', 'b'], { '/': trusted })).toEqual([])
+    expect(untrusted(['/a', 'b'], 'damaged')).toEqual(['/a', 'b'])
+    expect(untrusted(['/a'], { '/a': { hasTrustDialogAccepted: 'yes' } })).toEqual(['/a'])
   })
 })
 

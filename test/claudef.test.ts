@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, expect, test } from 'vitest'
@@ -162,6 +162,29 @@ test('offers a limit of one model, and says what is cheaper', async () => {
   const screen = await run(['name a prime'])
   await screen.waitFor('Opus limit')
   await screen.waitFor('/model to another model stays on your plan · Ctrl+]')
+  expect(starts()).toHaveLength(1)
+})
+
+test('offers a limit that only a subagent has met', async () => {
+  const { run, starts, transcripts } = setUp(automatic)
+  const screen = await run(['say ready'])
+  await screen.waitFor('● ready')
+  await expect.poll(transcripts).toHaveLength(1)
+  const main = transcripts()[0]?.path ?? ''
+  const folder = join(main.replace(/\.jsonl$/, ''), 'subagents')
+  mkdirSync(folder, { recursive: true })
+  const content = [{ type: 'text', text: "You've hit your session limit · resets 4pm (UTC)" }]
+  const row = {
+    type: 'assistant',
+    isSidechain: true,
+    timestamp: new Date().toISOString(),
+    isApiErrorMessage: true,
+    error: 'rate_limit',
+    message: { model: '<synthetic>', role: 'assistant', content },
+  }
+  writeFileSync(join(folder, 'agent-a1.jsonl'), `${JSON.stringify(row)}\n`)
+  await screen.waitFor('5-hour limit · resets')
+  await screen.waitFor('Ctrl+] continue on API billing')
   expect(starts()).toHaveLength(1)
 })
 

@@ -15,8 +15,12 @@ let root: string
 let folders: SessionFolder[] = []
 beforeEach(() => {
   root = fs.mkdtempSync(path.join(os.tmpdir(), 'claudef-'))
+  // What is swept here must never be the machine's own folder: a bug would empty it.
+  fs.mkdirSync(path.join(root, 'tmp'))
+  vi.stubEnv('TMPDIR', path.join(root, 'tmp'))
 })
 afterEach(() => {
+  vi.unstubAllEnvs()
   for (const folder of folders) folder.remove()
   folders = []
   fs.rmSync(root, { recursive: true, force: true })
@@ -113,8 +117,15 @@ describe('the folder', () => {
     if (name !== 'missing') fs.mkdirSync(runtime)
     const folder = createSessionFolder({ XDG_RUNTIME_DIR: runtime })
     folders.push(folder)
-    expect([os.tmpdir(), '/tmp']).toContain(path.dirname(folder.path))
+    expect(path.dirname(folder.path)).toBe(path.join(root, 'tmp'))
     expect(Buffer.byteLength(path.join(folder.path, 'key'))).toBeLessThanOrEqual(103)
+  })
+
+  test('is in /tmp where every other path is too long', () => {
+    vi.stubEnv('TMPDIR', path.join(root, 'x'.repeat(100)))
+    const folder = createSessionFolder({})
+    folders.push(folder)
+    expect(path.dirname(folder.path)).toBe('/tmp')
   })
 
   test('goes with all that is in it, twice if need be', () => {

@@ -1,5 +1,5 @@
 /** What one piece of the user's input means while claudef's row asks for something. */
-export type Key = 'switch' | 'enter' | 'escape' | 'other' | 'report'
+type Key = 'switch' | 'enter' | 'escape' | 'other' | 'report'
 
 export type KeyPress = { key: Key; bytes: Uint8Array }
 

@@ -136,6 +136,8 @@ function undoScreen(modes: Modes, options: { keepScreen: boolean }): string {
     modes.modifyOtherKeys ? '\x1b[>4m' : '',
     alternate ? undoKitty(modes.kitty.alternate) : '',
     modes.scrollRegion ? '\x1b7\x1b[r\x1b8' : '',
+    // Sends the cursor home: on the screen that is left.
+    reset(modes, 6),
     leave ? reset(modes, ...ALTERNATE_SCREENS) : '',
     alternate && !leave ? '' : undoKitty(modes.kitty.main),
   ].join('')
@@ -150,7 +152,7 @@ function undoRest(modes: Modes, options: { keepScreen: boolean }): string {
     modes.private.get(25) === false && !options.keepScreen ? '\x1b[?25h' : '',
     modes.cursorStyle ? '\x1b[0 q' : '',
     [...modes.colours].map((number) => `\x1b]${number + 100}\x1b\\`).join(''),
-    reset(modes, 1, 6, 69, 5),
+    reset(modes, 1, 69, 5),
     modes.keypad ? '\x1b>' : '',
     [...modes.charsets].map((slot) => `\x1b${slot}B`).join('') + (modes.charsets.size > 0 ? '\x0f' : ''),
     modes.insert ? '\x1b[4l' : '',

@@ -1,5 +1,5 @@
 /** One escape sequence of a program's output. Other strings than OSC (DCS, APC) are read over. */
-export type Sequence =
+type Sequence =
   | { type: 'escape'; intermediates: string; final: string }
   | { type: 'csi'; parameters: string; final: string }
   | { type: 'osc'; text: string }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import {
   hasOption,
   isSession,
+  listValues,
   optionValue,
   parseArgs,
   resumeArgs,
@@ -108,6 +109,22 @@ describe('parseArgs', () => {
     expect(optionValue(tokens, '--model')).toBeUndefined()
     expect(hasOption(tokens, '--model')).toBe(false)
   })
+})
+
+test.each<[string[], string[]]>([
+  [
+    ['--add-dir', 'a', 'b c', '--verbose', '--add-dir', 'd'],
+    ['a', 'b c', 'd'],
+  ],
+  [
+    ['--add-dir=a=b', 'prompt', '--add-dir', '-c'],
+    ['a=b', '-c'],
+  ],
+  [['--add-dir='], ['']],
+  [['--', '--add-dir', 'a'], []],
+  [['--add-dir'], []],
+])('listValues(%j) of --add-dir is %j', (line, values) => {
+  expect(listValues(parseArgs(line), '--add-dir')).toEqual(values)
 })
 
 describe('isSession', () => {
@@ -267,6 +284,19 @@ describe('resumeArgs', () => {
     expect(resumeArgs([], { ...OURS, prompt: 'Go on.' }).slice(-2)).toEqual([OTHER_ID, 'Go on.'])
     expect(resumeArgs([], { ...OURS, prompt: '-p' }).slice(-3)).toEqual([OTHER_ID, '--', '-p'])
     expect(resumeArgs([], { ...OURS, prompt: '' }).at(-1)).toBe(OTHER_ID)
+  })
+
+  test('says our folders in the place of theirs, or none', () => {
+    const line = ['--add-dir', 'a', 'b', '--verbose', '--add-dir=c']
+    const end = ['--settings', OURS.settings, '--resume', OTHER_ID]
+    expect(resumeArgs(line, { ...OURS, addDirs: ['/a', '/d'] })).toEqual([
+      '--verbose',
+      '--add-dir',
+      '/a',
+      '/d',
+      ...end,
+    ])
+    expect(resumeArgs(line, { ...OURS, addDirs: [] })).toEqual(['--verbose', ...end])
   })
 
   test('says one model: ours where we know it, else the user’s', () => {

@@ -34,6 +34,25 @@ describe('mergeSettings', () => {
     expect(mergeSettings({}, OURS)).not.toHaveProperty('apiKeyHelper')
   })
 
+  test('adds our folders to the user’s own', () => {
+    const directories = ['/a', '/b']
+    expect(mergeSettings({}, { ...OURS, directories })).toMatchObject({
+      permissions: { additionalDirectories: directories },
+    })
+    const permissions = { allow: ['Read'], additionalDirectories: ['/theirs'] }
+    expect(mergeSettings({ permissions }, { ...OURS, directories })).toMatchObject({
+      permissions: { allow: ['Read'], additionalDirectories: ['/theirs', '/a', '/b'] },
+    })
+    expect(permissions.additionalDirectories).toEqual(['/theirs'])
+    expect(
+      mergeSettings({ permissions: { additionalDirectories: '/x' } }, { ...OURS, directories }),
+    ).toMatchObject({
+      permissions: { additionalDirectories: directories },
+    })
+    expect(mergeSettings({ permissions }, { ...OURS, directories: [] })).toMatchObject({ permissions })
+    expect(mergeSettings({}, { ...OURS, directories: [] })).not.toHaveProperty('permissions')
+  })
+
   test('does not turn on what the user turned off', () => {
     expect(mergeSettings({ disableAllHooks: true }, OURS)).toMatchObject({ disableAllHooks: true })
   })

@@ -16,7 +16,9 @@ export const openJob = async (setup: Setup, shell: Shell, env: Record<string, st
   await screen.waitFor(/>\s*$/)
   let marks = 0
   const claudefPid = () => {
-    const pid = findProcesses(`HOME=${setup.home.home}`).find((each) => commandOf(each).includes('bin/claudef.js'))
+    const pid = findProcesses(`HOME=${setup.home.home}`).find((each) =>
+      commandOf(each).includes('bin/claudef.js'),
+    )
     if (pid === undefined) throw new Error('claudef does not run')
     return pid
   }
@@ -50,9 +52,14 @@ export const openJob = async (setup: Setup, shell: Shell, env: Record<string, st
     /** Waits until claudef has stopped and the shell takes commands. */
     waitForStop: async () => {
       const pid = claudefPid()
-      await waitUntil(() => readState(pid) === "T").catch((e)=>{throw new Error(screen.text()+setup.log())})
-      // An answer of the terminal to a question of the child's may have come too late for it.
-      screen.key('Ctrl+U')
+      await waitUntil(() => readState(pid) === 'T')
+        throw new Error(screen.text() + setup.log())
+      })
+      // The terminal's answer to a question of the child's may have come too late for it: the shell has got it.
+      await waitUntil(() => {
+        screen.key('Ctrl+U')
+        return screen.text().endsWith('>')
+      })
       await ask('echo')
     },
   }

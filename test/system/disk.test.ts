@@ -24,7 +24,7 @@ const cases: [Place[], Trouble][] = [
   [['home'], 'read-only'],
   [['home', 'tmp'], 'full'],
   [['home', 'tmp'], 'read-only'],
-  // claudef falls back from TMPDIR to the system's folder for temporary files.
+  // The system's folder for temporary files as well, should claudef fall back to it.
   [['everything'], 'read-only'],
 ]
 

@@ -137,8 +137,11 @@ describe('a clone', () => {
       ['no longer read', (demo: Demo) => demo.stdout.destroy(), 0],
     ] as const)('leaves nothing of the demo behind when it is %s', async (_, disturb, expected) => {
       const { env } = setUp()
-      const options = { cwd: project, env, stdio: ['ignore', 'pipe', 'inherit'] } as const
-      const demo = spawn(bin('claude-fallback'), ['demo'], options)
+      const demo = spawn(bin('claude-fallback'), ['demo'], {
+        cwd: project,
+        env,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
       await once(demo.stdout, 'data')
       disturb(demo)
       const [status] = await once(demo, 'exit')

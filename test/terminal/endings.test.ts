@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { constants } from 'node:os'
 import { afterEach, describe, expect, test } from 'vitest'
 import { claudef, type Setup, setUp } from '../support/claudef.ts'
-import { findProcesses, waitUntil } from '../support/processes.ts'
+import { commandOf, findProcesses, waitUntil } from '../support/processes.ts'
 import type { Screen } from '../support/screen.ts'
 
 let setup: Setup
@@ -167,6 +167,7 @@ describe('the terminal is as before', () => {
       env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(fault)}` },
     })
     const modes = screen.modes()
+    await screen.waitFor('Claude Max')
     await waitUntil(() => setup.log().includes('a fault'))
     await screen.submit('still there?')
     await screen.waitFor('(via subscription)')
