@@ -31,6 +31,8 @@ type Watch = {
   /** Kills the child that does not end by itself. */
   killTimer: NodeJS.Timeout | undefined
   reminders: NodeJS.Timeout[]
+  /** Written for the child that follows the one which is being stopped. */
+  settings: string | undefined
   /** How the last child ended. */
   ending: Ending
   finish: (ending: Ending) => void
@@ -38,9 +40,6 @@ type Watch = {
 
 /** After SIGTERM a child has this long to end by itself, in ms. Claude Code 2.1.330 takes 50 to 90. */
 const TERM_MS = 3000
-
-/** After the terminal has gone, in ms. */
-const HANGUP_MS = 2000
 
 /** Watches over a session until its last child has ended. */
 export function runFallback(session: Session, first: First, firstEnd: Promise<Ending>): Promise<Ending> {
@@ -63,6 +62,7 @@ export function runFallback(session: Session, first: First, firstEnd: Promise<En
       }),
       killTimer: undefined,
       reminders: [],
+      settings: undefined,
       ending: { type: 'exit', code: 0 },
       finish: (ending) => {
         for (const timer of watch.reminders) clearTimeout(timer)
@@ -93,12 +93,15 @@ function attach(watch: Watch): void {
   const { session, typing, conversation } = watch
   session.handlers.onInput = typing.take
   session.handlers.onOutput = (output) => {
-    // The farewell of a child that another follows: its picture stays until the next one is drawn.
-    if (watch.state.next !== undefined && !watch.state.quitting) return true
+    if (watch.state.next !== undefined && !watch.state.quitting) {
+      session.terminal.showFarewell(output)
+      return true
+    }
     const taken = session.terminal.show(output)
     if (typing.isHeld() && session.terminal.takesPaste()) typing.release()
     return taken
   }
+  session.handlers.onResize = () => showNotice(watch)
   session.handlers.onEnd = (ending) => endChild(watch, ending)
   session.handlers.onSignal = (signal) => passSignal(watch, signal)
   session.folder.watch(conversation.enter, (error) => {
@@ -129,7 +132,9 @@ function perform(watch: Watch, action: Action): void {
       return void stopChild(watch)
     case 'start':
       return void startAgain(watch, action).catch((error) => {
+        const id = watch.conversation.sessionId()
         watch.session.log(`could not start Claude Code again: ${error}`)
+        watch.session.lastWords = `Claude Code could not be started again. Go on with: claude --resume ${id}`
         watch.finish(watch.ending)
       })
     case 'remind':
@@ -144,11 +149,20 @@ function perform(watch: Watch, action: Action): void {
 
 /** Ends the child: between two requests if it can be had, since prompts that were queued are sent on at a limit. */
 async function stopChild(watch: Watch): Promise<void> {
-  const { child } = watch.session
+  const { session, state } = watch
+  const { child } = session
   watch.typing.hold()
-  if (child === undefined) return
-  await whileBusy(configDir(watch.session), child.pid)
-  if (watch.session.child !== child) return
+  if (child === undefined || state.next === undefined) return
+  try {
+    // While there still is a child to go on with: a full disk must not cost the session.
+    const { directories } = chooseFolders(session)
+    watch.settings = await writeSettings(session, state.next.billing, directories)
+  } catch (error) {
+    watch.typing.release()
+    return dispatch(watch, { type: 'stuck', reason: `the switch cannot be prepared (${error})` })
+  }
+  await whileBusy(configDir(session), child.pid)
+  if (session.child !== child) return
   child.signal('SIGTERM')
   watch.killTimer = setTimeout(() => child.signalGroup('SIGKILL'), TERM_MS)
 }
@@ -168,7 +182,8 @@ async function startAgain(watch: Watch, how: { billing: Billing; prompt: boolean
   if (sessionId === undefined) throw new Error('the session id is unknown')
   session.terminal.undo({ keepScreen: true })
   const { addDirs, directories } = chooseFolders(session)
-  const settings = await writeSettings(session, how.billing, directories)
+  const settings = watch.settings ?? (await writeSettings(session, how.billing, directories))
+  watch.settings = undefined
   const model = await chooseModel(watch)
   const prompt = how.prompt ? session.config.continuePrompt : ''
   const ours = { settings, sessionId, prompt, addDirs, ...(model === undefined ? {} : { model }) }
@@ -204,7 +219,6 @@ function passSignal(watch: Watch, signal: NodeJS.Signals): void {
   if (signal !== 'SIGINT' || watch.state.next !== undefined) dispatch(watch, { type: 'quit' })
   if (signal !== 'SIGHUP') return child?.signal(signal)
   child?.signalGroup(signal)
-  setTimeout(() => child?.signalGroup('SIGKILL'), HANGUP_MS)
 }
 
 function listening({ notice }: State): Listening {

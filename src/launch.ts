@@ -39,6 +39,7 @@ export async function launch(world: World): Promise<Ending> {
     return runInherited({ file: claude.path, args: world.argv, env: unchanged })
   }
   const given = takeDescriptors(world)
+  let session: Session | undefined
   try {
     const argv = given.args
     const tokens = parseArgs(argv)
@@ -47,10 +48,12 @@ export async function launch(world: World): Promise<Ending> {
       log(`only passing through: ${login.reason}`)
       return await runInherited({ file: claude.path, args: argv, env: unchanged })
     }
-    const session = openSession({ world: { ...world, argv }, config, log, claude: claude.path, tokens })
+    session = openSession({ world: { ...world, argv }, config, log, claude: claude.path, tokens })
     return await runSession(session)
   } catch (error) {
     log(`without the fallback: ${error}`)
+    // A second Claude Code in the place of one that has run would be a surprise.
+    if (session?.hasStarted) return { type: 'exit', code: 1 }
     return await runInherited({ file: claude.path, args: given.args, env: childEnvironment(world.env) })
   } finally {
     given.remove()
@@ -92,6 +95,7 @@ async function runSession(session: Session): Promise<Ending> {
     session.keyServer?.close()
     session.folder.remove()
     signals.stop()
+    if (session.lastWords !== undefined) session.world.warn(session.lastWords)
   }
 }
 
@@ -102,7 +106,7 @@ function followSignals(session: Session): { isEnding: () => boolean; stop: () =>
     if (session.isShared && isFromTerminal(signal)) return
     isEnding ||= ENDING.includes(signal)
     session.handlers.onSignal(signal)
-    if (signal === 'SIGHUP') setTimeout(() => session.child?.signalGroup('SIGKILL'), HANGUP_MS)
+    if (signal === 'SIGHUP') setTimeout(() => session.child?.signalGroup('SIGKILL'), HANGUP_MS).unref()
   }
   // Mostly SIGHUP says so, but to the foreground group alone.
   session.handlers.onHangup = () => {

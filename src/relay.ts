@@ -46,6 +46,10 @@ export type Session = {
   isShared: boolean
   jobControl: JobControl | undefined
   child: Pty | undefined
+  /** Claude Code has been started at least once: whatever fails from then on must not start it anew. */
+  hasStarted: boolean
+  /** Said once the terminal is the user's again. */
+  lastWords: string | undefined
   /** While an API child lives: gives it the key. */
   keyServer: { helper: string; close: () => void } | undefined
   /** What is done with what the terminal and the child bring. */
@@ -58,6 +62,7 @@ type Handlers = {
   onEnd: (ending: Ending) => void
   onSignal: (signal: NodeJS.Signals) => void
   onHangup: () => void
+  onResize: () => void
 }
 
 /** The conversation that the first child opens, as far as it is known before it says so itself. */
@@ -71,7 +76,10 @@ export function openSession(given: Pick<Session, 'world' | 'config' | 'log' | 'c
     ...given,
     ...openDisplay(given, {
       onInput: (input) => session.handlers.onInput(input),
-      onResize: (size) => session.child?.resize(size),
+      onResize: (size) => {
+        session.child?.resize(size)
+        session.handlers.onResize()
+      },
       onDrain: () => session.child?.resume(),
       onHangup: () => session.handlers.onHangup(),
     }),
@@ -81,6 +89,8 @@ export function openSession(given: Pick<Session, 'world' | 'config' | 'log' | 'c
     key: findKey(world.env),
     jobControl: undefined,
     child: undefined,
+    hasStarted: false,
+    lastWords: undefined,
     keyServer: undefined,
     handlers: {
       onInput: (input) => writeToChild(session, input),
@@ -88,6 +98,7 @@ export function openSession(given: Pick<Session, 'world' | 'config' | 'log' | 'c
       onEnd: () => {},
       onSignal: (signal) => session.child?.signal(signal),
       onHangup: () => {},
+      onResize: () => {},
     },
   }
   return session
@@ -154,6 +165,7 @@ export function spawnChild(session: Session, args: readonly string[]): void {
   // Beside an API key it would make Claude Code warn of two logins.
   const login =
     token === undefined || session.keyServer !== undefined ? {} : { CLAUDE_CODE_OAUTH_TOKEN: token }
+  session.hasStarted = true
   session.child = session.openPty({
     file: session.claude,
     args,

@@ -1,5 +1,5 @@
 import { createModes, isBetweenSequences, onAlternateScreen, trackModes, undoModes } from './core/modes.ts'
-import { clearRow, MAKE_ROOM, paintRow, WIPE } from './core/render.ts'
+import { clearRow, keepFence, MAKE_ROOM, paintRow, pushAway, WIPE } from './core/render.ts'
 import type { Output } from './output.ts'
 import type { Size } from './pty.ts'
 
@@ -7,6 +7,9 @@ import type { Size } from './pty.ts'
 const SMALLEST = { rows: 8, columns: 40 }
 
 const LEAVE_ALTERNATE = ['\x1b[?1049l', '\x1b[?1047l', '\x1b[?47l']
+
+/** The last words of a Claude Code that was told to end (2.1.330): not for a user who goes on. */
+const RESUME_HINT = 'Resume this session with'
 
 export type Screen = ReturnType<typeof openScreen>
 
@@ -26,6 +29,10 @@ export function openScreen(options: {
   let insideCharacter = false
   /** The picture is that of a child which has ended; the next one may begin with a dialog that wipes nothing. */
   let isStale = false
+  /** The child has drawn on the main screen. */
+  let isInline = false
+  /** The farewell has come to the words that are not shown. */
+  let isSilent = false
   const fits = () => size().rows >= SMALLEST.rows && size().columns >= SMALLEST.columns
   const reserved = () => row !== undefined && fits()
   const childSize = () => ({ columns: size().columns, rows: size().rows - (reserved() ? 1 : 0) })
@@ -54,21 +61,31 @@ export function openScreen(options: {
     hasRoom = false
     return output.write(bytes.subarray(at))
   }
+  const show = (bytes: Uint8Array) => {
+    if (isStale) {
+      isStale = false
+      output.write(WIPE)
+    }
+    const wasAlternate = onAlternateScreen(modes)
+    const damage = trackModes(modes, bytes)
+    insideCharacter = endsInsideCharacter(bytes)
+    if (damage.wiped || damage.region) painted = false
+    const leaves = reserved() && wasAlternate && !onAlternateScreen(modes)
+    const taken = leaves
+      ? leaveAlternate(bytes)
+      : output.write(reserved() ? keepFence(bytes, size().rows) : bytes)
+    isInline = !onAlternateScreen(modes)
+    paint()
+    return taken
+  }
   return {
     childSize,
-    show: (bytes: Uint8Array) => {
-      if (isStale) {
-        isStale = false
-        output.write(WIPE)
-      }
-      const wasAlternate = onAlternateScreen(modes)
-      const damage = trackModes(modes, bytes)
-      insideCharacter = endsInsideCharacter(bytes)
-      if (damage.wiped || damage.region) painted = false
-      const leaves = reserved() && wasAlternate && !onAlternateScreen(modes)
-      const taken = leaves ? leaveAlternate(bytes) : output.write(bytes)
-      paint()
-      return taken
+    show,
+    showFarewell: (bytes: Uint8Array) => {
+      if (onAlternateScreen(modes) || isSilent) return
+      const at = Buffer.from(bytes).indexOf(RESUME_HINT)
+      isSilent = at !== -1
+      show(isSilent ? bytes.subarray(0, at) : bytes)
     },
     takesPaste: () => modes.private.get(2004) === true,
     reserveRow: (text: string | undefined) => {
@@ -77,6 +94,10 @@ export function openScreen(options: {
       if (before && text === undefined) removeRow()
       row = text
       painted = false
+      if (reserved() && !before && isInline) {
+        output.write(pushAway(size().rows))
+        hasRoom = true
+      }
       if (reserved() !== before) options.onResize(childSize())
       paint()
     },
@@ -97,6 +118,7 @@ export function openScreen(options: {
     },
     undo: (how: { keepScreen: boolean }) => {
       isStale = how.keepScreen && onAlternateScreen(modes)
+      isSilent = false
       output.write(Buffer.from(undoModes(modes, how)))
       painted = false
     },

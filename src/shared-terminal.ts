@@ -51,6 +51,7 @@ export function shareTerminal(stdout: tty.WriteStream): {
       size,
       childSize: size,
       show: () => true,
+      showFarewell: () => {},
       flush: async () => {},
       takesPaste: () => true,
       reserveRow: () => {},

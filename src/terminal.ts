@@ -30,6 +30,11 @@ export type Terminal = {
   childSize: () => Size
   /** Passes a child's output on, unchanged. `false`: the terminal is slow, stop until `onDrain`. */
   show: (output: Uint8Array) => boolean
+  /**
+   * Passes on the last output of a child that another follows: nothing on the alternate screen, where the picture
+   * stays until the next one is drawn; on the main screen what clears up, without the hint how to resume.
+   */
+  showFarewell: (output: Uint8Array) => void
   /** Waits until all has been shown; only a short time from when `inHaste` says so. */
   flush: (inHaste: () => boolean) => Promise<void>
   /** The child has turned bracketed paste on: it reads its input. */
@@ -89,6 +94,7 @@ export function openTerminal(options: TerminalOptions): Terminal {
     size,
     childSize: screen.childSize,
     show: screen.show,
+    showFarewell: screen.showFarewell,
     flush: output.flush,
     takesPaste: screen.takesPaste,
     reserveRow: screen.reserveRow,

@@ -40,6 +40,8 @@ export type Input =
   | { type: 'reminded' }
   | { type: 'failure'; failure: ApiFailure; at: number | undefined }
   | { type: 'key'; key: 'switch' | 'enter' | 'escape' | 'other' }
+  /** The child could not be stopped for a switch: it goes on. */
+  | { type: 'stuck'; reason: string }
   | { type: 'quit' }
   | { type: 'ended'; end: ChildEnd; now: number }
 
@@ -89,6 +91,8 @@ export function transition(state: State, input: Input, rules: Rules): Step {
       return meetFailure(state, input.failure, input.at)
     case 'key':
       return pressKey(state, input.key, rules)
+    case 'stuck':
+      return giveUpSwitch(state, input.reason)
     case 'quit':
       return stay({ ...state, quitting: true })
     case 'ended':
@@ -198,6 +202,13 @@ function switchTo(state: State, next: NonNullable<State['next']>): Step {
   return {
     state: { ...state, next, notice },
     actions: [{ type: 'stop' }, log(`switching to ${next.billing} billing`)],
+  }
+}
+
+function giveUpSwitch(state: State, reason: string): Step {
+  return {
+    state: { ...state, next: undefined, notice: { type: 'told', text: `No switch: ${reason}` } },
+    actions: [log(reason)],
   }
 }
 

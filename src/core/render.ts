@@ -17,6 +17,27 @@ export function clearRow(rows: number): Uint8Array {
 /** Frees the bottom row of the main screen: scrolls by one where the cursor stands in it, else does nothing. */
 export const MAKE_ROOM = encode('\x1bD\x1b[A')
 
+/**
+ * Scrolls all that the main screen shows out of sight: Claude Code without the alternate screen (2.1.330) wipes every
+ * row on a change of size, and draws the last of its own alone again.
+ */
+export function pushAway(rows: number): Uint8Array {
+  return encode(`\x1b[${rows};1H${'\n'.repeat(rows)}`)
+}
+
+/** A child's output, with the fence put up again wherever the child takes scroll regions off (`CSI r`). */
+export function keepFence(output: Uint8Array, rows: number): Uint8Array {
+  const pieces: number[] = []
+  const fence = encode(`\x1b[1;${rows - 1}r`)
+  let from = 0
+  for (let at = output.indexOf(0x72); at !== -1; at = output.indexOf(0x72, at + 1)) {
+    if (at < 2 || output[at - 1] !== 0x5b || output[at - 2] !== 0x1b) continue
+    pieces.push(...output.subarray(from, at + 1), ...fence)
+    from = at + 1
+  }
+  return from === 0 ? output : Uint8Array.from([...pieces, ...output.subarray(from)])
+}
+
 /** Wipes the whole screen, the cursor in its first corner. */
 export const WIPE = encode('\x1b[H\x1b[2J')
 

@@ -39,6 +39,7 @@ export const setUp = (options: Omit<HomeOptions, 'apiUrl'> & { script?: string }
     file: (name: string) => join(home.root, name),
     /** Writes a program of this test's own. */
     write: (name: string, script: string) => writeFileSync(join(home.root, name), script, { mode: 0o755 }),
+    exists: (name: string) => existsSync(join(home.root, name)),
     read: (name: string) => read(join(home.root, name)),
     /** Runs claudef on a terminal that draws nothing; a program of your own in its place with `file`. */
     run: (args: string[] = [], more: Partial<OuterOptions> = {}) =>

@@ -53,8 +53,6 @@ export const openJob = async (setup: Setup, shell: Shell, env: Record<string, st
     waitForStop: async () => {
       const pid = claudefPid()
       await waitUntil(() => readState(pid) === 'T')
-        throw new Error(screen.text() + setup.log())
-      })
       // The terminal's answer to a question of the child's may have come too late for it: the shell has got it.
       await waitUntil(() => {
         screen.key('Ctrl+U')
