@@ -1,3 +1,4 @@
+import fs from 'node:fs'
 import { constants } from 'node:os'
 import { type Addon, loadAddon } from './addon.ts'
 import { readMaster, tryTo, writeMaster } from './master.ts'
@@ -66,11 +67,13 @@ function openPty(addon: Addon, helper: string, options: PtyOptions): Pty {
   let told = false
   const onExit = async (code: number, signal: number) => {
     ended = true
+    release()
     output.finish()
     if (told) await endGroup(child.pid)
     options.onEnd(describeEnding(code, signal))
   }
   const child = addon.fork(file, [...args], pairs, cwd, size.columns, size.rows, -1, -1, true, helper, onExit)
+  const release = holdTerminal(child.pty)
   const output = readMaster(child.fd, options.onOutput)
   const send = (pid: number, signal: NodeJS.Signals) => {
     // Once reaped, the number may belong to somebody else.
@@ -98,6 +101,19 @@ function openPty(addon: Addon, helper: string, options: PtyOptions): Pty {
       const isAsked = () => !ended && readProcessState(child.pid)?.isForeground === true
       return isAsked() && (await isInLineMode(child.pty)) && isAsked()
     },
+  }
+}
+
+/**
+ * Keeps a child's terminal open: a master whose other end nobody has open reads as ended, and closing it sends a
+ * SIGHUP to the child, which may only have closed its standard input and output.
+ */
+function holdTerminal(terminal: string): () => void {
+  try {
+    const descriptor = fs.openSync(terminal, fs.constants.O_RDONLY | fs.constants.O_NOCTTY)
+    return () => fs.closeSync(descriptor)
+  } catch {
+    return () => {}
   }
 }
 

@@ -12,7 +12,6 @@ test('the child has the environment of its caller, less the keys, in the same fo
   symlinkSync(setup.home.cwd, link)
   const given = {
     REPORT: setup.file('report'),
-    PWD: link,
     TERM: 'xterm-kitty',
     COLORTERM: 'truecolor',
     TERM_PROGRAM: 'ghostty',
@@ -29,12 +28,14 @@ test('the child has the environment of its caller, less the keys, in the same fo
   }
   const outer = setup.run([], {
     file: '/bin/sh',
-    args: ['-c', 'cd "$PWD" && exec "$@"', 'sh', process.execPath, claudef],
+    args: ['-c', 'cd "$0" && exec "$@"', link, process.execPath, claudef],
     env: { ...given, ANTHROPIC_API_KEY: 'sk-ant-api03-made-up-for-tests' },
   })
   expect(await outer.exit).toEqual({ code: 0, signal: 0 })
   const seen = readFileSync(given.REPORT, 'utf8').split('\0').slice(0, -1)
-  const expected = Object.entries({ ...setup.env, ...given }).map(([name, value]) => `${name}=${value}`)
+  const expected = Object.entries({ ...setup.env, ...given, PWD: link }).map(
+    ([name, value]) => `${name}=${value}`,
+  )
   // The shell in between has added this one.
   expect(seen.filter((pair) => !/^(OLDPWD|_)=/.test(pair)).sort()).toEqual(expected.sort())
   expect(readFileSync(`${given.REPORT}.pwd`, 'utf8').trim()).toBe(setup.home.cwd)
