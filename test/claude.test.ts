@@ -113,7 +113,7 @@ describe('findClaude', () => {
   })
 
   test.each([
-    ['a folder named claudef on its way', '#!/bin/sh\nexec /work/claudef/node_modules/.bin/cli "$@"\n'],
+    ['a folder named claudef on its way', '#!/bin/sh\nexec /projects/claudef/node_modules/.bin/cli "$@"\n'],
     ['a name that only begins so', '#!/bin/sh\nexec claudef-old "$@"\n'],
     ['a word in a comment', '#!/bin/sh\n# not claudef "$@"\nexec /opt/claude "$@"\n'],
     ['a comment in JavaScript', '#!/usr/bin/env node\n  // see claudef\nrun()\n'],
@@ -336,7 +336,7 @@ describe('untrustedFolders', () => {
 
   function untrusted(
     folders: string[],
-    projects: unknown = { '/work/trusted': trusted, '/other': {} },
+    projects: unknown = { '/projects/trusted': trusted, '/other': {} },
   ): string[] {
     write('home/.claude.json', { ...ACCOUNT, projects })
     return untrustedFolders({ env: {}, home: at('home'), cwd: '/work' }, folders)
@@ -344,16 +344,16 @@ describe('untrustedFolders', () => {
 
   test.each<[string[], string[]]>([
     [[], []],
-    [['/work/trusted'], []],
-    [['/work/trusted/deep/er'], []],
+    [['/projects/trusted'], []],
+    [['/projects/trusted/deep/er'], []],
     [['trusted', './trusted/deep'], []],
     [['/work'], ['/work']],
-    [['/work/trusted-not'], ['/work/trusted-not']],
+    [['/projects/trusted-not'], ['/projects/trusted-not']],
     [
       ['/other', 'x'],
       ['/other', 'x'],
     ],
-    [['../work/trusted', '..'], ['..']],
+    [['../projects/trusted', '..'], ['..']],
   ])('of %j are %j', (folders, expected) => {
     expect(untrusted(folders)).toEqual(expected)
   })
