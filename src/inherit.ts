@@ -16,15 +16,16 @@ type Program = Pick<PtyOptions, 'file' | 'args' | 'env'>
  */
 export function runInherited(program: Program): Promise<Ending> {
   return new Promise((resolve) => {
-    const child = openInherited({ ...program, onEnd: finish })
     const forward = (signal: NodeJS.Signals) => {
       if (!isFromTerminal(signal)) child.signal(signal)
     }
-    for (const signal of FORWARDED) process.on(signal, forward)
-    function finish(ending: Ending) {
+    const finish = (ending: Ending) => {
       for (const signal of FORWARDED) process.off(signal, forward)
       resolve(ending)
     }
+    // Before there is a child, which may be interrupted in its first moment.
+    for (const signal of FORWARDED) process.on(signal, forward)
+    const child = openInherited({ ...program, onEnd: finish })
   })
 }
 
@@ -62,9 +63,10 @@ export function isFromTerminal(signal: NodeJS.Signals): boolean {
   if (signal !== 'SIGINT' && signal !== 'SIGQUIT') return false
   if (readProcessState(process.pid)?.isForeground !== true) return false
   const stdio: ['ignore' | number, 'pipe', 'ignore'] = [openTerminal(), 'pipe', 'ignore']
-  const { stdout } = spawnSync('stty', ['-a'], { stdio, encoding: 'utf8', env: toolEnvironment() })
+  const { status, stdout } = spawnSync('stty', ['-a'], { stdio, encoding: 'utf8', env: toolEnvironment() })
   if (typeof stdio[0] === 'number') fs.closeSync(stdio[0])
-  return /(?<!-)\bisig\b/.test(stdout ?? '')
+  // The next key may have ended `stty`, too.
+  return status !== 0 || /(?<!-)\bisig\b/.test(stdout)
 }
 
 function openTerminal(): 'ignore' | number {

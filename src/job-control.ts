@@ -17,6 +17,9 @@ const LOOKS_MS = [20, 20, 40, 80, 160, 320, 640]
 /** From Ctrl+Z on, input waits this long, in ms: once the child has let go, it is the shell's. */
 const HOLD_MS = 200
 
+/** A longer read than this is no typing, in bytes. */
+const LONGEST_KEYS = 64
+
 /** After this, in ms, a child has seen one change of size and is told of the next. */
 const REDRAW_MS = 50
 
@@ -123,6 +126,7 @@ export function controlJob(job: {
       if (running === undefined || !hasSuspendKey(input)) return
       pressed += 1
       watch(running, true)
+      if (input.length > LONGEST_KEYS) return
       terminal.holdInput('suspend', true)
       clearTimeout(hold)
       hold = setTimeout(() => terminal.holdInput('suspend', false), HOLD_MS)

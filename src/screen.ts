@@ -11,8 +11,6 @@ const LEAVE_ALTERNATE = ['\x1b[?1049l', '\x1b[?1047l', '\x1b[?47l']
 /** The last words of a Claude Code that was told to end (2.1.330): not for a user who goes on. */
 const RESUME_HINT = 'Resume this session with'
 
-export type Screen = ReturnType<typeof openScreen>
-
 /** What the terminal shows: the modes that the child has set, and the row that is not the child's. */
 export function openScreen(options: {
   output: Output

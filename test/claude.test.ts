@@ -339,7 +339,7 @@ describe('untrustedFolders', () => {
     projects: unknown = { '/projects/trusted': trusted, '/other': {} },
   ): string[] {
     write('home/.claude.json', { ...ACCOUNT, projects })
-    return untrustedFolders({ env: {}, home: at('home'), cwd: '/work' }, folders)
+    return untrustedFolders({ env: {}, home: at('home'), cwd: '/projects' }, folders)
   }
 
   test.each<[string[], string[]]>([
@@ -347,7 +347,7 @@ describe('untrustedFolders', () => {
     [['/projects/trusted'], []],
     [['/projects/trusted/deep/er'], []],
     [['trusted', './trusted/deep'], []],
-    [['/work'], ['/work']],
+    [['/projects'], ['/projects']],
     [['/projects/trusted-not'], ['/projects/trusted-not']],
     [
       ['/other', 'x'],

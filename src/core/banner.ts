@@ -17,11 +17,16 @@ export type BannerContext = {
 export function renderBanner(notice: Notice, context: BannerContext): string | undefined {
   const line = describeNotice(notice, context)
   if (line === undefined) return undefined
-  const text = truncate(` ${oneLine(line.text)}`, context.columns - 1)
+  const text = fitKeys(` ${oneLine(line.text)}`, line.keys ?? [], context.columns - 1)
   return context.color ? `${COLORS[line.tone]}${text}\x1b[0m` : text
 }
 
-type Line = { text: string; tone: 'warning' | 'question' | 'paying' | 'plain' }
+type Line = {
+  text: string
+  /** What to press, in full and, for a narrow window, in short. */
+  keys?: [string, string]
+  tone: 'warning' | 'question' | 'paying' | 'plain'
+}
 
 const COLORS: Record<Line['tone'], string> = {
   warning: '\x1b[33m',
@@ -37,9 +42,9 @@ function describeNotice(notice: Notice, context: BannerContext): Line | undefine
     case 'none':
       return undefined
     case 'offer':
-      return { text: describeOffer(notice.limit, context), tone: 'warning' }
+      return describeOffer(notice.limit, context)
     case 'question':
-      return { text: describeQuestion(notice.billing, context), tone: 'question' }
+      return describeQuestion(notice.billing, context)
     case 'unable': {
       const text = `⚠ ${describeLimit(notice.limit, context)} · ${notice.reason}: ${notice.repair}`
       return { text, tone: 'warning' }
@@ -53,28 +58,38 @@ function describeNotice(notice: Notice, context: BannerContext): Line | undefine
   }
 }
 
-function describeOffer(limit: Limit, context: BannerContext): string {
-  const key = 'Ctrl+] continue on API billing'
-  // One model's limit leaves the others usable, which costs nothing more.
-  const cheaper = limit.scope.type === 'model' ? ' · /model to another model stays on your plan' : ''
-  return `⚠ ${describeLimit(limit, context)}${cheaper} · ${key}`
+function describeOffer(limit: Limit, context: BannerContext): Line {
+  // One model's limit leaves the others usable, which costs nothing more: that is worth more room than the time.
+  const isModel = limit.scope.type === 'model'
+  const cheaper = `${nameLimit(limit)} · /model to another model stays on your plan`
+  const text = `⚠ ${isModel ? cheaper : describeLimit(limit, context)}`
+  return { text, keys: ['Ctrl+] continue on API billing', 'Ctrl+] API billing'], tone: 'warning' }
 }
 
-function describeQuestion(billing: Billing, context: BannerContext): string {
-  const question =
+function describeQuestion(billing: Billing, context: BannerContext): Line {
+  const text =
     billing === 'api'
       ? `Go on with API billing, paid by the key ${context.key}?`
       : 'Go back to your subscription?'
-  return `${question} · Enter yes · Esc no`
+  return { text, keys: ['Enter yes · Esc no', 'Enter · Esc'], tone: 'question' }
 }
 
 function describeApi(notice: Extract<Notice, { type: 'api' }>, context: BannerContext): Line {
-  const back = 'Ctrl+] back to the subscription'
+  const keys: Line['keys'] = ['Ctrl+] back to the subscription', 'Ctrl+] back']
   if (notice.failure !== undefined) {
-    return { text: `⚠ API billing: ${notice.failure.text} · ${back}`, tone: 'warning' }
+    return { text: `⚠ API billing: ${notice.failure.text}`, keys, tone: 'warning' }
   }
   const why = notice.limit === undefined ? '' : ` · ${describeLimit(notice.limit, context)}`
-  return { text: `API billing (key ${context.key})${why} · ${back}`, tone: 'paying' }
+  return { text: `API billing (key ${context.key})${why}`, keys, tone: 'paying' }
+}
+
+/** The text with the keys behind it; where the window is narrow the keys stay in sight, and the text is cut. */
+function fitKeys(text: string, [keys, short]: [string, string] | [], columns: number): string {
+  if (keys === undefined || short === undefined) return truncate(text, columns)
+  const whole = `${text} · ${keys}`
+  if (truncate(whole, columns) === whole) return whole
+  const tail = ` · ${short}`
+  return truncate(truncate(text, Math.max(0, columns - tail.length)) + tail, columns)
 }
 
 /** `5-hour limit · resets 4:13pm, in 1h 59m` */

@@ -152,7 +152,8 @@ function undoRest(modes: Modes, options: { keepScreen: boolean }): string {
     modes.private.get(25) === false && !options.keepScreen ? '\x1b[?25h' : '',
     modes.cursorStyle ? '\x1b[0 q' : '',
     [...modes.colours].map((number) => `\x1b]${number + 100}\x1b\\`).join(''),
-    reset(modes, 1, 69, 5),
+    // Origin again, where it has come back with the cursor.
+    reset(modes, 1, 6, 69, 5),
     modes.keypad ? '\x1b>' : '',
     [...modes.charsets].map((slot) => `\x1b${slot}B`).join('') + (modes.charsets.size > 0 ? '\x0f' : ''),
     modes.insert ? '\x1b[4l' : '',

@@ -45,14 +45,14 @@ describe('renderBanner', () => {
       [
         " ⚠ 5-hour limit · resets 4:13pm, in 2h 13m · Ctrl+] continue on API billing",
         " ⚠ 5-hour limit · resets 4:13pm, in 2h 13m · Ctrl+] continue on API billing",
-        " ⚠ 5-hour limit · resets 4:13pm, in 2h…",
+        " ⚠ 5-hour limit ·… · Ctrl+] API billing",
       ]
     `)
     expect(widths({ type: 'offer', limit: WEEKLY })).toMatchInlineSnapshot(`
       [
         " ⚠ Weekly limit · resets Nov 25, 2:13pm · Ctrl+] continue on API billing",
         " ⚠ Weekly limit · resets Nov 25, 2:13pm · Ctrl+] continue on API billing",
-        " ⚠ Weekly limit · resets Nov 25, 2:13p…",
+        " ⚠ Weekly limit ·… · Ctrl+] API billing",
       ]
     `)
   })
@@ -60,9 +60,9 @@ describe('renderBanner', () => {
   test('offers at one model’s limit, which leaves the others', () => {
     expect(widths({ type: 'offer', limit: OPUS })).toMatchInlineSnapshot(`
       [
-        " ⚠ Opus limit · resets 4:13pm, in 2h 13m · /model to another model stays on your plan · Ctrl+] continue on API billing",
-        " ⚠ Opus limit · resets 4:13pm, in 2h 13m · /model to another model stays on your plan · Ctrl+] con…",
-        " ⚠ Opus limit · resets 4:13pm, in 2h 1…",
+        " ⚠ Opus limit · /model to another model stays on your plan · Ctrl+] continue on API billing",
+        " ⚠ Opus limit · /model to another model stays on your plan · Ctrl+] continue on API billing",
+        " ⚠ Opus limit · /… · Ctrl+] API billing",
       ]
     `)
   })
@@ -72,14 +72,14 @@ describe('renderBanner', () => {
       [
         " Go on with API billing, paid by the key …abcd? · Enter yes · Esc no",
         " Go on with API billing, paid by the key …abcd? · Enter yes · Esc no",
-        " Go on with API billing, paid by the k…",
+        " Go on with API billing,… · Enter · Esc",
       ]
     `)
     expect(widths({ type: 'question', billing: 'subscription', before: API })).toMatchInlineSnapshot(`
       [
         " Go back to your subscription? · Enter yes · Esc no",
         " Go back to your subscription? · Enter yes · Esc no",
-        " Go back to your subscription? · Enter…",
+        " Go back to your subscri… · Enter · Esc",
       ]
     `)
   })
@@ -128,15 +128,15 @@ describe('renderBanner', () => {
     expect(widths(API)).toMatchInlineSnapshot(`
       [
         " API billing (key …abcd) · 5-hour limit · resets 4:13pm, in 2h 13m · Ctrl+] back to the subscription",
-        " API billing (key …abcd) · 5-hour limit · resets 4:13pm, in 2h 13m · Ctrl+] back to the subscripti…",
-        " API billing (key …abcd) · 5-hour limi…",
+        " API billing (key …abcd) · 5-hour limit · resets 4:13pm, in 2h 13m · Ctrl+] back",
+        " API billing (key …abcd)… · Ctrl+] back",
       ]
     `)
     expect(widths({ type: 'api', limit: undefined, failure: undefined })).toMatchInlineSnapshot(`
       [
         " API billing (key …abcd) · Ctrl+] back to the subscription",
         " API billing (key …abcd) · Ctrl+] back to the subscription",
-        " API billing (key …abcd) · Ctrl+] back…",
+        " API billing (key …abcd) · Ctrl+] back",
       ]
     `)
   })
@@ -146,7 +146,7 @@ describe('renderBanner', () => {
       [
         " ⚠ API billing: Credit balance is too low · Ctrl+] back to the subscription",
         " ⚠ API billing: Credit balance is too low · Ctrl+] back to the subscription",
-        " ⚠ API billing: Credit balance is too …",
+        " ⚠ API billing: Credit b… · Ctrl+] back",
       ]
     `)
   })
@@ -155,11 +155,7 @@ describe('renderBanner', () => {
     const colors = [OFFER, { type: 'question', billing: 'api', before: OFFER } as const, API].map((notice) =>
       render(notice, { color: true })?.replace(/ .* /, ' … '),
     )
-    expect(colors).toEqual([
-      '\x1b[33m … billing\x1b[0m',
-      '\x1b[1;33m … no\x1b[0m',
-      '\x1b[36m … subscripti…\x1b[0m',
-    ])
+    expect(colors).toEqual(['\x1b[33m … billing\x1b[0m', '\x1b[1;33m … no\x1b[0m', '\x1b[36m … back\x1b[0m'])
     expect(render({ type: 'switching', billing: 'api' }, { color: true })).toBe(
       ' Going on with API billing…\x1b[0m',
     )

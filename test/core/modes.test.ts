@@ -27,6 +27,7 @@ const UNDONE: [name: string, set: string, undo: string][] = [
   ['size reports', '\x1b[?2048h', '\x1b[?2048l'],
   ['modifyOtherKeys', '\x1b[>4;2m', '\x1b[>4m'],
   ['scroll region', '\x1b[2;5r', '\x1b7\x1b[r\x1b8'],
+  ['origin', '\x1b[?6h', '\x1b[?6l'],
   ['keyboard flags', '\x1b[>5u', '\x1b[<1u'],
   ['colour', '\x1b[31m', '\x1b[0m'],
   ['link', '\x1b]8;;https://example.com\x1b\\', '\x1b]8;;\x1b\\'],
@@ -37,7 +38,6 @@ const UNDONE: [name: string, set: string, undo: string][] = [
   ['background', '\x1b]11;#000\x1b\\', '\x1b]111\x1b\\'],
   ['cursor colour', '\x1b]12;red\x07', '\x1b]112\x1b\\'],
   ['cursor keys', '\x1b[?1h', '\x1b[?1l'],
-  ['origin', '\x1b[?6h', '\x1b[?6l'],
   ['margins', '\x1b[?69h', '\x1b[?69l'],
   ['reverse video', '\x1b[?5h', '\x1b[?5l'],
   ['keypad', '\x1b=', '\x1b>'],
@@ -160,6 +160,13 @@ describe('undoModes', () => {
     expect(await lookAt(restored)).not.toEqual(FRESH)
   })
 
+  test('takes the origin back before it leaves, and after, where it was saved', () => {
+    const own = '\x1b[?1049h\x1b[?6h'
+    expect(undoModes(track(own), { keepScreen: false })).toBe('\x1b[?6l\x1b[?1049l')
+    const saved = '\x1b[?6h\x1b[?1049h'
+    expect(undoModes(track(saved), { keepScreen: false })).toBe('\x1b[?6l\x1b[?1049l\x1b[?6l')
+  })
+
   test('keeps the screen, and what belongs to it, for another program', async () => {
     const output = `\x1b[>1u\x1b[22;0t\x1b]0;mine\x07\x1b[?1049h\x1b[?25l\x1b[?1000h\x1b[>5u\x1b[31m`
     const modes = track(output)
@@ -265,7 +272,11 @@ describe('trackModes', () => {
     ['another encoding', '\x1b%G\x1b F', ''],
     ['a control character inside a sequence', '\x1b[?20\r\n04h', '\x1b[?2004l'],
     ['a sequence cut by another', '\x1b[?20\x1b[?1004h', '\x1b[?1004l'],
-    ['a sequence given up', '\x1b[?2004\x18h\x1b]0;a\x1a\x1b\x18c\x1b[?1004h', '\x1b[?1004l'],
+    ['a sequence given up by CAN', '\x1b[?2004\x18h', ''],
+    ['a sequence given up by SUB', '\x1b[?2004\x1ah', ''],
+    ['a string given up', '\x1b]0;a\x18\x07\x1b]2;b\x1a\x07\x1b[?1004h', '\x1b[?1004l'],
+    ['an ESC given up', '\x1b[?1004h\x1b\x18c', '\x1b[?1004l'],
+    ['the smallest cursor shape', '\x1b[1 q', '\x1b[0 q'],
     ['a string cut by a sequence', '\x1b]0;a\x1b[?2004h', '\x1b[?2004l\x1b]0;\x1b\\'],
     ['BEL inside a DCS', '\x1bPq\x07\x1b\\\x1b[?2004h', '\x1b[?2004l'],
     ['sequences inside a DCS', '\x1bPq[?2004h]0;a\x07[?1000h\x1b\\', ''],

@@ -297,6 +297,12 @@ describe('trouble on the key', () => {
     expect(logs.at(-1)).toBe(`on API billing: ${failure.type}: ${failure.text}`)
   })
 
+  test.each([START, undefined])('is said from the child’s first moment on: %s', (at) => {
+    expect(run([{ type: 'failure', failure: CREDIT, at }], AUTO, 'api').notice).toMatchObject({
+      failure: CREDIT,
+    })
+  })
+
   test('that passes is not said', () => {
     expect(run([fail(OVERLOAD)], AUTO, 'api').state).toEqual(initialState('api', START))
   })

@@ -1,6 +1,6 @@
 import xterm from '@xterm/headless'
 import { describe, expect, test } from 'vitest'
-import { clearRow, MAKE_ROOM, paintRow } from '../../src/core/render.ts'
+import { clearRow, keepFence, MAKE_ROOM, paintRow, pushAway, WIPE } from '../../src/core/render.ts'
 
 const ROWS = 6
 const TEXT = '\x1b[33m ⚠ limit\x1b[0m'
@@ -21,6 +21,10 @@ function openTerminal() {
       return Array.from({ length: ROWS }, (_, row) =>
         active.getLine(active.baseY + row)?.translateToString(true),
       )
+    },
+    scrolled: () => {
+      const { active } = terminal.buffer
+      return Array.from({ length: active.baseY }, (_, row) => active.getLine(row)?.translateToString(true))
     },
     cursor: () => [terminal.buffer.active.cursorX, terminal.buffer.active.cursorY],
     color: (row: number, column: number) =>
@@ -103,5 +107,49 @@ describe('MAKE_ROOM', () => {
     await write(MAKE_ROOM)
     expect(rows()).toEqual(['1', '2', '3', '4', 'five', ''])
     expect(cursor()).toEqual([4, 4])
+  })
+})
+
+test('pushAway scrolls all out of sight, and loses nothing', async () => {
+  const { write, rows, scrolled } = openTerminal()
+  await write('1\r\n2\r\n3')
+  await write(pushAway(ROWS))
+  expect(rows()).toEqual(['', '', '', '', '', ''])
+  expect(scrolled()).toEqual(['1', '2', '3', '', '', ''])
+})
+
+test('WIPE leaves nothing, and the cursor in the first corner', async () => {
+  const { write, rows, cursor } = openTerminal()
+  await write('1\r\n2\r\n3')
+  await write(WIPE)
+  expect(rows()).toEqual(['', '', '', '', '', ''])
+  expect(cursor()).toEqual([0, 0])
+})
+
+describe('keepFence', () => {
+  test.each([
+    ['text, for your eyes', 'text, for your eyes'],
+    ['\x1b[r', '\x1b[r\x1b[1;5r'],
+    ['a\x1b7\x1b[r\x1b8b\x1b[rc', 'a\x1b7\x1b[r\x1b[1;5r\x1b8b\x1b[r\x1b[1;5rc'],
+    ['r[r', 'r[r'],
+    // A region of the program's own.
+    ['\x1b[2;3r', '\x1b[2;3r'],
+    ['', ''],
+  ])('makes %j %j', (output, kept) => {
+    const bytes = Buffer.from(output, 'latin1')
+    expect(Buffer.from(keepFence(bytes, ROWS)).toString('latin1')).toBe(kept)
+  })
+
+  test('takes the largest read of a child’s output', () => {
+    const output = Buffer.from(`${'x'.repeat(65_533)}\x1b[r`)
+    expect(keepFence(output, ROWS)).toHaveLength(65_536 + '\x1b[1;5r'.length)
+  })
+
+  test('keeps the row from what scrolls', async () => {
+    const { write, rows } = openTerminal()
+    await write(paintRow(TEXT, WINDOW))
+    await write(keepFence(Buffer.from('\x1b7\x1b[r\x1b8'), ROWS))
+    await write('1\r\n2\r\n3\r\n4\r\n5\r\n6')
+    expect(rows()).toEqual(['2', '3', '4', '5', '6', ' ⚠ limit'])
   })
 })

@@ -21,12 +21,12 @@ export const testJobControl = (shell: Shell) => {
   }
 
   test('Ctrl+Z gives the terminal back as it was, and fg brings the session back, again and again', async () => {
-    const { screen, before, attributes, modes, waitForStop, resume } = await start()
+    const { screen, before, attributes, waitForStop, resume } = await start()
     for (const name of ['one', 'two']) {
       screen.key('Ctrl+Z')
       await waitForStop()
       expect(await attributes()).toBe(before.attributes)
-      expect(await modes()).toEqual(before.modes)
+      await expect.poll(() => screen.modes(), { timeout: 10_000 }).toEqual(before.modes)
       await resume()
       await screen.submit(`say ${name} of two`)
       await screen.waitFor(new RegExp(`● .*${name} of two`))
@@ -34,11 +34,11 @@ export const testJobControl = (shell: Shell) => {
     await screen.submit('/exit')
     await screen.waitFor(/claude --resume.*\n.*>$/)
     expect(await attributes()).toBe(before.attributes)
-    expect(await modes()).toEqual(before.modes)
+    await expect.poll(() => screen.modes(), { timeout: 10_000 }).toEqual(before.modes)
   })
 
   test('a window that changed meanwhile has its new size after fg', async () => {
-    const { screen, waitForStop, resume } = await start()
+    const { screen, waitForStop } = await start()
     screen.key('Ctrl+Z')
     await waitForStop()
     screen.resize(100, 30)
@@ -87,7 +87,7 @@ export const testJobControl = (shell: Shell) => {
   })
 
   test('a signal ends it while it is stopped, and nothing stays behind', async () => {
-    const { screen, before, attributes, waitForStop, resume, claudefPid } = await start()
+    const { screen, before, attributes, waitForStop, claudefPid } = await start()
     screen.key('Ctrl+Z')
     await waitForStop()
     const pid = claudefPid()
@@ -114,7 +114,7 @@ export const testJobControl = (shell: Shell) => {
   })
 
   test('during a switch: it stops once the next child is there, and the switch is not lost', async () => {
-    const { screen, waitForStop, resume } = await start({
+    const { screen, waitForStop } = await start({
       env: {
         CLAUDE_FALLBACK_AUTO_RESTART: '1',
         CLAUDE_FALLBACK_API_KEY: 'sk-ant-api03-made-up-for-tests',

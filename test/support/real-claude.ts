@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** The version that the real tests run; test/real/run.js installs it. */
-export const realClaudeVersion = '2.1.330'
+const realClaudeVersion = '2.1.330'
 
 const repository = fileURLToPath(new URL('../../', import.meta.url))
 

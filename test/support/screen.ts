@@ -26,7 +26,7 @@ export type ScreenOptions = {
 }
 
 /** `signal` is the number of the signal that ended the program, 0 if it left by itself. */
-export type ScreenExit = { code: number; signal: number }
+type ScreenExit = { code: number; signal: number }
 
 /** What to wait for: a part of the screen's text, a pattern, or a test of the text. */
 export type ScreenPattern = string | RegExp | ((text: string) => boolean)

@@ -6,14 +6,22 @@ export type Shell = { file: string; args: string[]; env: Record<string, string> 
 
 export const bash: Shell = { file: 'bash', args: ['--norc', '--noprofile', '-i'], env: { PS1: 'prompt> ' } }
 export const zsh: Shell = { file: 'zsh', args: ['-f', '-i'], env: { PS1: 'prompt> ' } }
-export const fish: Shell = { file: 'fish', args: ['--no-config', '-i'], env: {} }
-
-export type Job = Awaited<ReturnType<typeof openJob>>
+export const fish: Shell = {
+  file: 'fish',
+  args: [
+    '--no-config',
+    '--private',
+    '-i',
+    '-C',
+    'function fish_prompt; printf "prompt> "; end; set fish_greeting',
+  ],
+  env: {},
+}
 
 /** A shell on a screen, for claudef to be one of its jobs. */
 export const openJob = async (setup: Setup, shell: Shell, env: Record<string, string> = {}) => {
   const screen = await setup.draw([], { ...shell, cols: 160, rows: 40, env: { ...shell.env, ...env } })
-  await screen.waitFor(/>\s*$/)
+  await screen.waitFor(/^prompt> *$/m)
   let marks = 0
   const claudefPid = () => {
     const pid = findProcesses(`HOME=${setup.home.home}`).find((each) =>
@@ -39,7 +47,7 @@ export const openJob = async (setup: Setup, shell: Shell, env: Record<string, st
     /** What programs find the terminal's attributes to be. */
     /** The terminal's modes while the shell waits for a command. */
     modes: async () => {
-      await screen.waitFor(/>$/)
+      await screen.waitFor(/^prompt> *$/m)
       return screen.modes()
     },
     /** Brings claudef back to the foreground. */
@@ -56,7 +64,7 @@ export const openJob = async (setup: Setup, shell: Shell, env: Record<string, st
       // The terminal's answer to a question of the child's may have come too late for it: the shell has got it.
       await waitUntil(() => {
         screen.key('Ctrl+U')
-        return screen.text().endsWith('>')
+        return /^prompt> *$/m.test(screen.text())
       })
       await ask('echo')
     },

@@ -121,9 +121,7 @@ test('claudef killed by SIGKILL: the child ends, and bash repairs what it repair
   await screen.waitFor('Claude Max')
   await screen.submit('hello')
   await screen.waitFor('(via subscription)')
-  const [pid = 0] = findProcesses(`CLAUDE_FALLBACK_CLAUDE=${setup.program}`).filter(
-    (each) => each !== screen.pid(),
-  )
+  const pid = survivors().find((each) => commandOf(each).includes('bin/claudef.js')) ?? 0
   process.kill(pid, 'SIGKILL')
   await waitUntil(() => survivors().length === 1)
   await screen.waitFor((text) => text.endsWith('>'))
