@@ -20,8 +20,6 @@ export type OuterOptions = {
 /** `signal` is the number of the signal that ended the program, 0 if it left by itself. */
 export type OuterExit = { code: number; signal: number }
 
-type Outer = ReturnType<typeof openOuter>
-
 // Left out of node-pty's typings.
 type PtyInternals = { fd: number; _socket: Socket; on(event: 'end', listener: () => void): void }
 

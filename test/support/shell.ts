@@ -45,9 +45,9 @@ export const openJob = async (setup: Setup, shell: Shell, env: Record<string, st
     /** The command line of claudef. */
     command: `${process.execPath} ${claudef}`,
     /** What programs find the terminal's attributes to be. */
-    /** The terminal's modes while the shell waits for a command. */
+    /** The terminal's modes while the shell waits for a command: all three ask for pastes to be bracketed. */
     modes: async () => {
-      await screen.waitFor(/^prompt> *$/m)
+      await waitUntil(() => screen.modes().bracketedPasteMode)
       return screen.modes()
     },
     /** Brings claudef back to the foreground. */
@@ -61,9 +61,10 @@ export const openJob = async (setup: Setup, shell: Shell, env: Record<string, st
     waitForStop: async () => {
       const pid = claudefPid()
       await waitUntil(() => readState(pid) === 'T')
-      // The terminal's answer to a question of the child's may have come too late for it: the shell has got it.
+      // The terminal's answer to a question of the child's may have come too late for it: the shell has got it. And
+      // a child that was stopped from elsewhere has left its picture.
       await waitUntil(() => {
-        screen.key('Ctrl+U')
+        screen.type('\x15\x0c')
         return /^prompt> *$/m.test(screen.text())
       })
       await ask('echo')
