@@ -5,18 +5,6 @@ import { commandOf, findProcesses, readState, waitUntil } from './processes.ts'
 export type Shell = { file: string; args: string[]; env: Record<string, string> }
 
 export const bash: Shell = { file: 'bash', args: ['--norc', '--noprofile', '-i'], env: { PS1: 'prompt> ' } }
-export const zsh: Shell = { file: 'zsh', args: ['-f', '-i'], env: { PS1: 'prompt> ' } }
-export const fish: Shell = {
-  file: 'fish',
-  args: [
-    '--no-config',
-    '--private',
-    '-i',
-    '-C',
-    'function fish_prompt; printf "prompt> "; end; set fish_greeting',
-  ],
-  env: {},
-}
 
 /** A shell on a screen, for claudef to be one of its jobs. */
 export const openJob = async (setup: Setup, shell: Shell, env: Record<string, string> = {}) => {
