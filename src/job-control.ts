@@ -35,6 +35,8 @@ export function controlJob(job: {
 }): JobControl {
   const { child, terminal, isEnding } = job
   let isSuspended = false
+  /** It is stopped because it asked for it. */
+  let hasLetGo = false
   /** Times that Ctrl+Z has gone to the child since it was last stopped. */
   let pressed = 0
   let looks: NodeJS.Timeout | undefined
@@ -47,6 +49,8 @@ export function controlJob(job: {
     // One more than it took waits for the child, which will act on it when it is back.
     const pressedAgain = pressed > 1
     pressed = 0
+    const hadLetGo = hasLetGo
+    hasLetGo = false
     child()?.drain()
     await terminal.flush(() => true)
     terminal.lend()
@@ -63,6 +67,7 @@ export function controlJob(job: {
     continued?.signalGroup('SIGCONT')
     await nextTurn()
     isSuspended = false
+    if (!hadLetGo) redraw()
     if (continued !== undefined && pressedAgain) watch(continued, false)
   }
   /** The whole group, as a terminal does it: a script that started claudef must stop too, or its shell sees nothing. */
@@ -96,6 +101,10 @@ export function controlJob(job: {
     if (isSuspended || isEnding()) return
     terminal.takeOver()
     child()?.signalGroup('SIGCONT')
+    redraw()
+  }
+  /** A child that did not leave the screen itself does not know that a shell has written on it. */
+  const redraw = () => {
     const { columns, rows } = terminal.childSize()
     child()?.resize({ columns, rows: rows - 1 })
     setTimeout(() => child()?.resize(terminal.childSize()), REDRAW_MS)
@@ -109,7 +118,10 @@ export function controlJob(job: {
     const letGo = await watched.hasLetGo()
     if (child() !== watched || isSuspended) return
     // Seen twice, so that it is not stopped in the middle of its own preparations.
-    if (letGo && seen.letGo) return watched.signalGroup('SIGSTOP')
+    if (letGo && seen.letGo) {
+      hasLetGo = true
+      return watched.signalGroup('SIGSTOP')
+    }
     const raw = seen.raw || !letGo
     await look(watched, more, { raw, letGo: letGo && raw })
   }
