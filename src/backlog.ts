@@ -55,8 +55,8 @@ export function openBacklog(options: {
   return {
     size: () => size,
     write: (bytes) => {
-      const taken = queue.length === 0 ? options.tryToWrite(bytes) : 0
-      if (taken === bytes.length) return true
+      const taken = queue.length === 0 && bytes.length > 0 ? options.tryToWrite(bytes) : 0
+      if (taken === bytes.length && queue.length === 0) return true
       // A copy (which Buffer's own `slice` is not): the caller's buffer may be used again for the next read.
       queue.push(new Uint8Array(bytes.subarray(taken)))
       size += bytes.length - taken

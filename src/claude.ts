@@ -3,6 +3,7 @@ import path from 'node:path'
 import { hasOption, optionValue, type Token } from './core/args.ts'
 import { isInlineJson, isObject } from './core/settings.ts'
 import { KEY_VARIABLES } from './key.ts'
+import { settingsFiles } from './settings-files.ts'
 
 /** Where Claude Code was found, or where it was looked for. */
 export type FoundClaude = { type: 'found'; path: string } | { type: 'missing'; sentence: string }
@@ -126,14 +127,7 @@ export function readSettingsOption(value: string | undefined, cwd: string): Reco
 /** All settings that Claude Code will see, as far as they can be read; a broken file is its own to report. */
 function readSettings(world: World & { tokens: readonly Token[] }): Record<string, unknown>[] {
   const { env, home, cwd, tokens } = world
-  const managed =
-    process.platform === 'darwin' ? '/Library/Application Support/ClaudeCode' : '/etc/claude-code'
-  const files = [
-    path.join(configFolder(env, home), 'settings.json'),
-    path.join(cwd, '.claude/settings.json'),
-    path.join(cwd, '.claude/settings.local.json'),
-    path.join(managed, 'managed-settings.json'),
-  ]
+  const files = settingsFiles({ configDir: configFolder(env, home), cwd }).map((file) => file.path)
   return [...files, optionValue(tokens, '--settings')].map((value) => {
     try {
       return readSettingsOption(value, cwd)

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { watchConversation } from './claude-process.ts'
-import { LIMIT_MARKER } from './core/limit.ts'
+import { type ProcessState, watchProcess } from './claude-process.ts'
+import type { Status } from './core/input-box.ts'
 import type { SessionStart } from './folder.ts'
 import { followFolder } from './follow-folder.ts'
 import type { Log } from './log.ts'
@@ -13,13 +13,17 @@ import {
   transcriptSlug,
 } from './transcript.ts'
 
-/** Which conversation the child is in, and the rows that may tell of a limit there. */
+/** Which conversation the child is in, and the rows of it that matter. */
 export type Conversation = {
   sessionId: () => string | undefined
   /** A child has been started. */
   begin: (pid: number) => void
   /** The child that began last has opened a conversation: its hook ran, or it wrote a row. */
   hasOpened: () => boolean
+  /** What the child says of itself (2.1.330); `undefined` where it does not say. */
+  status: () => Status
+  /** Where the rows are written. */
+  transcript: () => string | undefined
   /** The SessionStart hook has told where the child is now. */
   enter: (start: SessionStart) => void
   /** The model that the conversation last used, and the one that the first child named at its start. */
@@ -41,7 +45,10 @@ export function followConversation(options: {
   config: string
   cwd: string
   sessionId: string | undefined
+  /** Only rows with one of these ASCII strings are wanted. */
+  contains: readonly string[]
   onRow: (row: unknown) => void
+  onStatus: () => void
   log: Log
 }): Conversation {
   const { config, cwd, log } = options
@@ -52,6 +59,7 @@ export function followConversation(options: {
   let firstModel: string | undefined
   let opened = false
   let startBytes = 0
+  let status: Status
 
   const stopFollowing = () => {
     for (const follower of followers) void follower.stop()
@@ -61,7 +69,7 @@ export function followConversation(options: {
     stopFollowing()
     transcript = file
     const rows = {
-      contains: [LIMIT_MARKER],
+      contains: options.contains,
       onLine: (line: string) => options.onRow(parseRow(line)),
       onError: (error: Error) => log(error.message),
     }
@@ -90,12 +98,22 @@ export function followConversation(options: {
       opened = false
       startBytes = transcript === undefined ? 0 : fileSize(transcript)
       processWatch.stop()
-      const onSessionId = (id: string) => {
-        if (id !== sessionId || transcript === undefined) void go(expected(id))
+      status = undefined
+      let last: string | undefined
+      const onState = (state: ProcessState) => {
+        status = state.status
+        const id = state.sessionId
+        // A conversation that it is known to be in already need not be looked for again.
+        const isNew = id !== undefined && id !== last
+        last = id ?? last
+        if (isNew && (id !== sessionId || transcript === undefined)) void go(expected(id))
+        options.onStatus()
       }
-      processWatch = watchConversation({ config, pid, onSessionId })
+      processWatch = watchProcess({ config, pid, onState })
     },
     hasOpened: () => opened || (transcript !== undefined && fileSize(transcript) > startBytes),
+    status: () => status,
+    transcript: () => transcript,
     enter: (start) => {
       opened = true
       if (start.source === 'startup') firstModel = start.model

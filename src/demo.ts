@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import type tty from 'node:tty'
+import type { Companion } from './companion.ts'
 import { runInherited } from './inherit.ts'
 import { type Ending, loadPty } from './pty.ts'
 
@@ -33,12 +34,7 @@ const PROMPT = 'Write a haiku about terminals'
  * key. Live where both ends are a terminal; else on a terminal of its own, whose screens are printed.
  * @returns the exit code: 1 where a scene did not come
  */
-export async function runDemo(world: {
-  args: string[]
-  env: NodeJS.ProcessEnv
-  stdin: tty.ReadStream
-  stdout: tty.WriteStream
-}): Promise<number> {
+export async function runDemo(world: Pick<Companion, 'args' | 'env' | 'stdin' | 'stdout'>): Promise<number> {
   if (world.args.length > 0) {
     process.stderr.write(`claude-fallback demo takes no argument, and got '${world.args.join(' ')}'.\n`)
     return 2

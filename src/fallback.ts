@@ -1,107 +1,194 @@
-import path from 'node:path'
-import { configFolder, untrustedFolders } from './claude.ts'
-import { whileBusy } from './claude-process.ts'
+import { readAccount } from './account.ts'
 import { type Conversation, followConversation } from './conversation.ts'
-import { hasOption, listValues, resumeArgs } from './core/args.ts'
-import { renderBanner } from './core/banner.ts'
-import { parseApiFailure, parseLimit } from './core/limit.ts'
+import { describeAnnouncement } from './core/announcement.ts'
+import { describeCaps, mostUsd, wouldReach } from './core/budget.ts'
+import { LIMIT_MARKER, type Limit, limitKey, parseApiFailure, parseLimit } from './core/limit.ts'
+import { SPEND_MARKERS } from './core/message-usage.ts'
 import {
   type Action,
-  type Billing,
   type Input,
   initialState,
+  limitOf,
+  nextLook,
   type Rules,
   type State,
   transition,
 } from './core/policy.ts'
+import { isPrompt, PROMPT_MARKERS } from './core/prompts.ts'
+import { createRunning, promptForTasks, RUNNING_MARKERS, type Running, readRunning } from './core/running.ts'
 import { isObject } from './core/settings.ts'
+import { type Account, announcementKey, type KnownLimit } from './core/shared-state.ts'
+import { type Figures, openFigures } from './figures.ts'
 import { sweepSessionFolders } from './folder.ts'
-import { maskKey } from './key.ts'
+import { followInputBox, type InputBoxFollower } from './input-box.ts'
+import { explainMissingKey } from './key.ts'
+import { type Notifier, openNotifier } from './notify.ts'
 import type { Ending } from './pty.ts'
-import { type First, type Session, spawnChild, writeSettings, writeToChild } from './relay.ts'
+import { type First, type Session, writeToChild } from './relay.ts'
+import { localZone, openReservedRow, type ReservedRow } from './reserved-row.ts'
+import { configDir, startAgain, stopChild } from './respawn.ts'
+import { openSharing, type Sharing } from './sharing.ts'
+import { openSpending, type Spending } from './spending.ts'
+import { readLastUsage } from './transcript.ts'
 import { type Listening, openTyping, type Typing } from './typing.ts'
 
 /** What changes while a session is watched over. */
 type Watch = {
   session: Session
+  account: Account
   rules: Rules
   state: State
   conversation: Conversation
   typing: Typing
-  /** Kills the child that does not end by itself. */
-  killTimer: NodeJS.Timeout | undefined
-  reminders: NodeJS.Timeout[]
-  /** Written for the child that follows the one which is being stopped. */
-  settings: string | undefined
+  inputBox: InputBoxFollower
+  /** What goes into the next child's input box first. */
+  kept: Uint8Array[]
+  running: Running
+  spending: Spending
+  sharing: Sharing
+  notifier: Notifier
+  row: ReservedRow
+  figures: Figures
+  /** The child has been told to end, for one that follows. */
+  stopping: Awaited<ReturnType<typeof stopChild>>
+  /** Limits of other sessions that have been told of. */
+  believed: Set<string>
+  timers: Set<NodeJS.Timeout>
+  look: NodeJS.Timeout | undefined
   /** How the last child ended. */
   ending: Ending
   finish: (ending: Ending) => void
 }
 
-/** After SIGTERM a child has this long to end by itself, in ms. Claude Code 2.1.330 takes 50 to 90. */
-const TERM_MS = 3000
+/** How long a draft that cannot be put back holds up a switch, without a key, in ms. */
+const DRAFT_MS = 20_000
+
+/** How often one looks whether what a switch waits for is over, in ms. */
+const WAIT_MS = 100
+
+/** A clock that is set, or a machine that sleeps, moves no timer: one looks again after this, in ms. */
+const LOOK_MS = 60_000
+
+/** The end of a session waits for the shared files no longer than this, in ms. */
+const FAREWELL_MS = 500
 
 /** Watches over a session until its last child has ended. */
 export function runFallback(session: Session, first: First, firstEnd: Promise<Ending>): Promise<Ending> {
   return new Promise((resolve) => {
-    const watch: Watch = {
-      session,
-      rules: { autoRestart: session.config.autoRestart, noKey: explainMissingKey(session) },
-      state: firstState(session, first),
-      conversation: followConversation({
-        config: configDir(session),
-        cwd: session.world.cwd,
-        sessionId: first.sessionId,
-        onRow: (row) => readRow(watch, row),
-        log: session.log,
-      }),
-      typing: openTyping({
-        write: (input) => writeToChild(session, input),
-        listening: () => listening(watch.state),
-        onKey: (key) => dispatch(watch, { type: 'key', key }),
-      }),
-      killTimer: undefined,
-      reminders: [],
-      settings: undefined,
-      ending: { type: 'exit', code: 0 },
-      finish: (ending) => {
-        for (const timer of watch.reminders) clearTimeout(timer)
-        watch.typing.stop()
-        watch.conversation.stop()
-        resolve(ending)
-      },
-    }
+    const watch = openWatch(session, first, resolve)
     attach(watch)
-    showNotice(watch)
+    watch.row.note(first.billing === 'api' ? first.note : undefined)
+    watch.row.show(watch.state)
+    watch.figures.show(watch.state)
     if (session.child !== undefined) watch.conversation.begin(session.child.pid)
+    if (first.billing === 'api') void watch.spending.begin(first.startedAt)
+    else void watch.spending.refresh()
+    share(watch)
     // Only where it came before `attach`.
     void firstEnd.then((ending) => endChild(watch, ending))
+    // Where it costs nothing, it is known by the time it is needed.
+    void import('./key-sources.ts')
     sweep(session)
   })
 }
 
-function firstState(session: Session, first: First): State {
-  const reason = explainMissingKey(session)
-  if (session.config.billing === 'subscription' || reason === undefined) {
-    return initialState(session.config.billing, first.startedAt)
+function openWatch(session: Session, first: First, resolve: (ending: Ending) => void): Watch {
+  const { world, config, log } = session
+  const { now } = world
+  const { maxUsd, maxUsdPerDay, autoRestart, autoReturn, home } = config
+  const caps = { session: maxUsd, day: maxUsdPerDay }
+  const account = readAccount(configDir(session), { env: world.env, home: world.env.HOME || home })
+  const conversation = followConversation({
+    config: configDir(session),
+    cwd: world.cwd,
+    sessionId: first.sessionId,
+    contains: [LIMIT_MARKER, ...SPEND_MARKERS, ...RUNNING_MARKERS, ...PROMPT_MARKERS],
+    onRow: (row) => readRow(watch, row),
+    onStatus: () => {},
+    log,
+  })
+  const inputBox = followInputBox(session, conversation.status)
+  const watch: Watch = {
+    ...{ session, account, conversation, inputBox },
+    rules: { autoRestart, autoReturn, noKey: undefined, caps },
+    state: firstState(first),
+    typing: openTyping({
+      write: (input) => {
+        writeToChild(session, input)
+        inputBox.read(input)
+      },
+      listening: () => listening(watch.state),
+      onKey: (key) => dispatch(watch, { type: 'key', key }),
+      row: session.terminal.reservedRow,
+      onClick: (column) => clickRow(watch, column),
+      onInterrupt: () => interrupt(watch),
+      switchKey: config.switchKey,
+    }),
+    kept: [],
+    running: createRunning(),
+    spending: openSpending({
+      ...{ home, cwd: world.cwd, log, now, timeZone: localZone(), sessionId: conversation.sessionId },
+      onSpent: (spent) => dispatch(watch, { type: 'spent', spent }),
+    }),
+    sharing: openSharing({
+      ...{ home, account, cwd: world.cwd, startedAt: first.startedAt, log, now },
+      onLimits: (limits) => believe(watch, limits),
+    }),
+    notifier: openNotifier({
+      ...{ env: world.env, platform: process.platform, log, command: config.notifyCommand },
+      setting: config.notify ? 'on' : 'off',
+      terminal: session.terminal.writeAside,
+    }),
+    row: openReservedRow(session, caps),
+    figures: openFigures(session, {
+      account,
+      announce: (key, text) => {
+        watch.sharing.once(key, () => watch.notifier.notify({ title: 'Claude Code', text }))
+      },
+    }),
+    stopping: undefined,
+    believed: new Set(),
+    timers: new Set(),
+    look: undefined,
+    ending: { type: 'exit', code: 0 },
+    finish: (ending) => void close(watch).then(() => resolve(ending)),
   }
-  const text = `CLAUDE_FALLBACK_BILLING is api, but there is no key to pay with (${reason}): on the subscription`
-  return { ...initialState('subscription', first.startedAt), notice: { type: 'told', text } }
+  return watch
+}
+
+/** Gives up all that was opened; the end of a session does not wait for a file that is locked. */
+async function close(watch: Watch): Promise<void> {
+  for (const timer of [...watch.timers, watch.look]) clearTimeout(timer)
+  for (const part of [watch.row, watch.typing, watch.conversation, watch.spending, watch.inputBox])
+    part.stop()
+  const farewell = Promise.all([watch.sharing.stop(), watch.spending.refresh()])
+  await Promise.race([farewell, new Promise((resolve) => setTimeout(resolve, FAREWELL_MS))])
+}
+
+function firstState({ billing, startedAt, note }: First): State {
+  const state = initialState(billing, startedAt)
+  if (billing === 'api' || note === undefined) return state
+  return { ...state, notice: { type: 'told', text: note } }
 }
 
 function attach(watch: Watch): void {
   const { session, typing, conversation } = watch
   session.handlers.onInput = typing.take
   session.handlers.onOutput = (output) => {
-    if (watch.state.next !== undefined && !watch.state.quitting) {
+    if (watch.stopping !== undefined && !watch.state.quitting) {
       session.terminal.showFarewell(output)
       return true
     }
     const taken = session.terminal.show(output)
-    if (typing.isHeld() && session.terminal.takesPaste()) typing.release()
+    if (typing.isHeld() && watch.state.next === undefined && session.terminal.takesPaste()) {
+      typing.release(watch.kept.splice(0))
+    }
     return taken
   }
-  session.handlers.onResize = () => showNotice(watch)
+  session.handlers.onResize = () => {
+    watch.inputBox.resize(session.terminal.size().columns)
+    watch.row.show(watch.state)
+  }
   session.handlers.onEnd = (ending) => endChild(watch, ending)
   session.handlers.onSignal = (signal) => passSignal(watch, signal)
   session.folder.watch(conversation.enter, (error) => {
@@ -110,36 +197,86 @@ function attach(watch: Watch): void {
 }
 
 function readRow(watch: Watch, row: unknown): void {
-  const now = watch.session.world.now()
-  const failure = watch.state.billing === 'api' ? parseApiFailure(row) : undefined
-  if (failure !== undefined) return dispatch(watch, { type: 'failure', failure, at: timeOf(row) })
-  const limit = parseLimit(row, { now, timeZone: localZone() })
+  const { session, state, inputBox, running, spending } = watch
+  const at = timeOf(row)
+  // Of a conversation that was there before, the end is read again.
+  if (at === undefined || at >= state.startedAt) {
+    readRunning(running, row)
+    if (isPrompt(row)) inputBox.confirm()
+  }
+  spending.take(row)
+  if (state.billing === 'api') {
+    const failure = parseApiFailure(row)
+    if (failure !== undefined) dispatch(watch, { type: 'failure', failure, at })
+    return
+  }
+  const limit = parseLimit(row, { now: session.world.now(), timeZone: localZone() })
   if (limit === undefined) return
   const version = isObject(row) && typeof row.version === 'string' ? row.version : undefined
-  dispatch(watch, { type: 'limit', limit, version })
+  void meetLimit(watch, limit, version)
+}
+
+/** A key is looked up, and a price asked for, only now that they are needed. */
+async function meetLimit(watch: Watch, limit: Limit, version: string | undefined): Promise<void> {
+  const { session, state } = watch
+  const isPast = limit.at !== undefined && limit.at < state.startedAt
+  if (isPast || state.next !== undefined || state.met.includes(limitKey(limit))) return
+  await requireKey(watch)
+  const usd = await guessUsd(watch).catch((error) => {
+    session.log(`what a switch would cost is not known: ${error}`)
+    return undefined
+  })
+  dispatch(watch, { type: 'limit', limit, version, usd })
+}
+
+async function requireKey(watch: Watch): Promise<void> {
+  watch.rules = { ...watch.rules, noKey: explainMissingKey(await watch.session.lookUpKey()) }
+}
+
+/** USD of the first request on the key: at the very most where that is no trouble, else as the price table has it. */
+async function guessUsd(watch: Watch): Promise<number | undefined> {
+  const { rules, state, spending, conversation } = watch
+  const transcript = conversation.transcript()
+  const isCapped = rules.caps.session !== Infinity || rules.caps.day !== Infinity
+  if (!rules.autoRestart || !isCapped || transcript === undefined) return undefined
+  const last = await readLastUsage(transcript)
+  if (last === undefined) return undefined
+  const most = mostUsd(last.input + last.cacheRead + last.cacheWrite5m + last.cacheWrite1h + last.output)
+  return wouldReach(state.spent, rules.caps, most) ? (await spending.estimate(last))?.usd : most
 }
 
 function dispatch(watch: Watch, input: Input): void {
-  const step = transition(watch.state, input, watch.rules)
+  const before = watch.state
+  const step = transition(before, input, watch.rules)
   watch.state = step.state
   for (const action of step.actions) perform(watch, action)
-  showNotice(watch)
+  const { notice } = watch.state
+  if (notice.type === 'question' && notice.billing === 'api' && notice !== before.notice) void estimate(watch)
+  watch.row.show(watch.state)
+  watch.figures.show(watch.state)
+  if (before.billing !== watch.state.billing || limitOf(before.notice) !== limitOf(notice)) share(watch)
+  scheduleLook(watch)
 }
 
 function perform(watch: Watch, action: Action): void {
   switch (action.type) {
     case 'stop':
-      return void stopChild(watch)
+      return void stop(watch, action.afterTool === true).catch((error) => {
+        watch.typing.release()
+        dispatch(watch, { type: 'stuck', reason: `the switch cannot be prepared (${error})` })
+      })
     case 'start':
-      return void startAgain(watch, action).catch((error) => {
+      return void start(watch, action).catch((error) => {
         const id = watch.conversation.sessionId()
         watch.session.log(`could not start Claude Code again: ${error}`)
         watch.session.lastWords = `Claude Code could not be started again. Go on with: claude --resume ${id}`
         watch.finish(watch.ending)
       })
     case 'remind':
-      watch.reminders.push(setTimeout(() => dispatch(watch, { type: 'reminded' }), action.afterMs))
+      watch.timers.add(setTimeout(() => dispatch(watch, { type: 'reminded' }), action.afterMs))
       return
+    case 'announce':
+      return announce(watch, action)
     case 'log':
       return watch.session.log(action.message)
     case 'finish':
@@ -147,69 +284,149 @@ function perform(watch: Watch, action: Action): void {
   }
 }
 
-/** Ends the child: between two requests if it can be had, since prompts that were queued are sent on at a limit. */
-async function stopChild(watch: Watch): Promise<void> {
-  const { session, state } = watch
+/** Ends the child, as soon as nothing is lost by it. */
+async function stop(watch: Watch, afterTool: boolean): Promise<void> {
+  const { session, running, inputBox, conversation } = watch
   const { child } = session
+  const { next, met } = watch.state
+  if (child === undefined || next === undefined) return
+  const isBusyWithTool = () => running.tools.size > 0 && conversation.status() !== 'idle'
+  if (afterTool) await waitWhile(watch, isBusyWithTool, 'the tool that runs')
+  const isUnasked = met.length > 0 && watch.rules.autoRestart
+  const isTyping = () =>
+    !inputBox.isKnown() && session.world.now() - inputBox.lastKeyAt() < DRAFT_MS && !watch.state.quitting
+  if (isUnasked) await waitWhile(watch, isTyping, 'your draft')
+  if (session.child !== child || watch.state.quitting) return
   watch.typing.hold()
-  if (child === undefined || state.next === undefined) return
-  try {
-    // While there still is a child to go on with: a full disk must not cost the session.
-    const { directories } = chooseFolders(session)
-    watch.settings = await writeSettings(session, state.next.billing, directories)
-  } catch (error) {
-    watch.typing.release()
-    return dispatch(watch, { type: 'stuck', reason: `the switch cannot be prepared (${error})` })
+  const { input, note } = inputBox.take()
+  watch.kept = input
+  if (note !== undefined) watch.row.note(note)
+  watch.stopping = await stopChild(session, next.billing)
+}
+
+async function waitWhile(watch: Watch, isSo: () => boolean, waitsFor: string): Promise<void> {
+  if (!isSo()) return
+  dispatch(watch, { type: 'held', waitsFor })
+  while (isSo() && watch.session.child !== undefined) {
+    await new Promise((resolve) => setTimeout(resolve, WAIT_MS))
   }
-  await whileBusy(configDir(session), child.pid)
-  if (session.child !== child) return
-  child.signal('SIGTERM')
-  watch.killTimer = setTimeout(() => child.signalGroup('SIGKILL'), TERM_MS)
 }
 
 function endChild(watch: Watch, ending: Ending): void {
-  clearTimeout(watch.killTimer)
+  const { session, conversation, spending, state } = watch
+  const now = session.world.now()
   watch.ending = ending
+  watch.stopping?.ended()
+  // While a switch waited the user ended it.
+  if (state.next !== undefined && !watch.typing.isHeld()) dispatch(watch, { type: 'quit' })
+  if (state.billing === 'api') spending.end(now)
   const failed = ending.type === 'exit' && ending.code !== 0
-  const end = { failed, opened: watch.conversation.hasOpened() }
-  dispatch(watch, { type: 'ended', end, now: watch.session.world.now() })
+  dispatch(watch, { type: 'ended', end: { failed, opened: conversation.hasOpened() }, now })
 }
 
-/** Starts the conversation again, under the same id, with what the user said at the first start. */
-async function startAgain(watch: Watch, how: { billing: Billing; prompt: boolean }): Promise<void> {
-  const { session, conversation, typing } = watch
-  const sessionId = conversation.sessionId()
-  if (sessionId === undefined) throw new Error('the session id is unknown')
-  session.terminal.undo({ keepScreen: true })
-  const { addDirs, directories } = chooseFolders(session)
-  const settings = watch.settings ?? (await writeSettings(session, how.billing, directories))
-  watch.settings = undefined
-  const model = await chooseModel(watch)
-  const prompt = how.prompt ? session.config.continuePrompt : ''
-  const ours = { settings, sessionId, prompt, addDirs, ...(model === undefined ? {} : { model }) }
-  spawnChild(session, resumeArgs(session.world.argv, ours))
+async function start(watch: Watch, how: Extract<Action, { type: 'start' }>): Promise<void> {
+  const { session, conversation, typing, spending, stopping } = watch
+  const { continuePrompt } = session.config
+  const tasks = promptForTasks(watch.running)
+  const prompt = how.prompt ? [continuePrompt, tasks].filter((text) => text !== '').join(' ') : ''
+  const startedAt = session.world.now()
+  watch.stopping = undefined
+  watch.running = createRunning()
+  await startAgain(session, conversation, { billing: how.billing, prompt, settings: stopping?.settings })
   typing.answer()
   if (session.child !== undefined) conversation.begin(session.child.pid)
+  if (how.billing === 'subscription') return
+  if (how.prompt && watch.rules.autoRestart) void explainFirstSwitch(watch)
+  await spending.begin(startedAt).catch((error) => {
+    session.log(`what API billing costs is not known: ${error}`)
+    watch.row.note('what it costs is not known')
+  })
 }
 
-/**
- * The user's `--add-dir` folders for the next child. One that is not trusted would make Claude Code ask again what was
- * answered at the first start, in the middle of a switch: it goes by the settings, which grant the same access (but
- * load no skills from there).
- */
-function chooseFolders({ world, config, tokens }: Session): { addDirs: string[]; directories: string[] } {
-  const folders = listValues(tokens, '--add-dir')
-  const untrusted = untrustedFolders({ ...world, home: world.env.HOME || config.home }, folders)
-  return {
-    addDirs: folders.filter((folder) => !untrusted.includes(folder)),
-    directories: untrusted.map((folder) => path.resolve(world.cwd, folder)),
+/** Consent was given by a setting, maybe long ago: the first time it is used, what it allows is said. */
+async function explainFirstSwitch(watch: Watch): Promise<void> {
+  if (!(await watch.sharing.isFirstSwitch())) return
+  const caps = describeCaps(watch.rules.caps)
+  watch.row.note(`${caps}: max_usd_per_day, max_usd`)
+  watch.notifier.notify({
+    title: 'claudef goes on with API billing by itself',
+    text: `Because auto_restart is on. At most: ${caps} (max_usd_per_day, max_usd).`,
+  })
+}
+
+function announce(watch: Watch, action: Extract<Action, { type: 'announce' }>): void {
+  const { session, account, sharing, state, rules, notifier } = watch
+  const now = session.world.now()
+  const context = {
+    ...{ now, timeZone: localZone(), spent: state.spent, caps: rules.caps, next: state.next?.billing },
+    switchKey: session.config.switchKey.name,
   }
+  const isLimit = action.about === 'limit'
+  if (isLimit) sharing.addLimit(action.limit)
+  const key = isLimit
+    ? announcementKey(account, action.limit)
+    : `${action.about} · ${process.pid} · ${state.startedAt}`
+  sharing.once(key, () => notifier.notify(describeAnnouncement(action, context)))
 }
 
-/** The model that the conversation last used, unless the user's own `--model` still says the same. */
-async function chooseModel({ conversation, session }: Watch): Promise<string | undefined> {
-  const { last, first } = await conversation.models()
-  return last === first && hasOption(session.tokens, '--model') ? undefined : last
+/** What another session of the account has met is told once; what is over is taken back. */
+function believe(watch: Watch, limits: readonly KnownLimit[]): void {
+  const keys = limits.map(({ key }) => key)
+  const isCleared = limits.length === 0 && watch.believed.size > 0
+  for (const known of limits) {
+    if (watch.believed.has(known.key)) continue
+    watch.believed.add(known.key)
+    const verdict = known.scope.type === 'organization' ? 'tell' : 'offer'
+    const limit: Limit = { ...known, verdict, source: 'structured', rowId: undefined, at: undefined }
+    if (watch.state.billing === 'subscription') {
+      void requireKey(watch).then(() => dispatch(watch, { type: 'believed', limit }))
+    } else dispatch(watch, { type: 'believed', limit })
+  }
+  for (const key of watch.believed) if (!keys.includes(key)) watch.believed.delete(key)
+  if (isCleared) dispatch(watch, { type: 'cleared', now: watch.session.world.now() })
+}
+
+function share({ sharing, conversation, state }: Watch): void {
+  const limit = limitOf(state.notice)
+  sharing.tell({ billing: state.billing, sessionId: conversation.sessionId(), limit })
+}
+
+async function estimate({ conversation, spending, row }: Watch): Promise<void> {
+  const transcript = conversation.transcript()
+  const last = transcript === undefined ? undefined : await readLastUsage(transcript)
+  row.estimate(await spending.estimate(last).catch(() => undefined))
+}
+
+function scheduleLook(watch: Watch): void {
+  clearTimeout(watch.look)
+  const at = nextLook(watch.state)
+  const { notice } = watch.state
+  if (at === undefined || (notice.type === 'api' && notice.back === 'offered')) return
+  const isWaiting = notice.type === 'api' && notice.back === 'waiting'
+  const wait = Math.min(LOOK_MS, Math.max(isWaiting ? 1000 : 0, at - watch.session.world.now()))
+  watch.look = setTimeout(() => {
+    dispatch(watch, { type: 'time', now: watch.session.world.now(), isReady: isReady(watch) })
+  }, wait)
+}
+
+/** Nothing would be lost or broken off if the child ended now. */
+function isReady({ conversation, inputBox, running }: Watch): boolean {
+  const status = conversation.status()
+  const isIdle = status === 'idle' || (status === undefined && running.tools.size === 0)
+  return isIdle && inputBox.isEmpty() && running.tasks.size === 0
+}
+
+function clickRow(watch: Watch, column: number): void {
+  if (watch.row.isDismissal(column)) return dispatch(watch, { type: 'dismiss' })
+  if (listening(watch.state) !== 'nothing') dispatch(watch, { type: 'key', key: 'switch' })
+}
+
+/** Ctrl+C in the middle of a switch means: stop here. */
+function interrupt(watch: Watch): void {
+  const { session, conversation } = watch
+  session.lastWords = `Stopped in the middle of a switch. Go on with: claudef --resume ${conversation.sessionId()}`
+  dispatch(watch, { type: 'quit' })
+  session.child?.signal('SIGTERM')
 }
 
 function passSignal(watch: Watch, signal: NodeJS.Signals): void {
@@ -226,35 +443,10 @@ function listening({ notice }: State): Listening {
   return notice.type === 'offer' || notice.type === 'api' ? 'switch' : 'nothing'
 }
 
-function showNotice({ session, state }: Watch): void {
-  const { key, terminal, world } = session
-  const text = renderBanner(state.notice, {
-    columns: terminal.size().columns,
-    now: world.now(),
-    timeZone: localZone(),
-    key: key.type === 'key' ? maskKey(key.key) : '',
-    color: !world.env.NO_COLOR,
-  })
-  terminal.reserveRow(text)
-}
-
-function explainMissingKey({ key }: Session): string | undefined {
-  if (key.type === 'key') return undefined
-  return key.type === 'none' ? 'no API key' : `${key.source} was refused: ${key.reason}`
-}
-
 /** Epoch ms of a row's own time stamp. */
 function timeOf(row: unknown): number | undefined {
   const time = isObject(row) ? Date.parse(String(row.timestamp)) : Number.NaN
   return Number.isNaN(time) ? undefined : time
-}
-
-function localZone(): string {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone
-}
-
-function configDir({ world, config }: Session): string {
-  return configFolder(world.env, world.env.HOME ?? config.home)
 }
 
 function sweep(session: Session): void {

@@ -9,16 +9,22 @@ export type JobControl = {
 }
 
 /**
- * After Ctrl+Z a child is looked at after these waits, in ms. Claude Code 2.1.330 has let go of its terminal by
- * the first or second; a program that takes longer than all of them uses the key for something else.
+ * After Ctrl+Z a child is looked at after these waits, in ms. Claude Code 2.1.330 has let go of its terminal by the
+ * first or second, on a busy machine after 0.7 s and more; a program that takes 5 s uses the key for something else.
  */
-const LOOKS_MS = [20, 20, 40, 80, 160, 320, 640]
+const LOOKS_MS = [20, 20, 40, 80, 160, ...Array<number>(15).fill(320)]
 
 /** From Ctrl+Z on, input waits this long, in ms: once the child has let go, it is the shell's. */
 const HOLD_MS = 200
 
 /** A longer read than this is no typing, in bytes. */
 const LONGEST_KEYS = 64
+
+/**
+ * A signal that was sent to a stopped process before SIGCONT may be seen some time after it, for each may be taken by
+ * another of Node's threads (measured: one of a hundred is later than two turns of the event loop). In ms.
+ */
+const SIGNALS_MS = 50
 
 /** After this, in ms, a child has seen one change of size and is told of the next. */
 const REDRAW_MS = 50
@@ -51,6 +57,7 @@ export function controlJob(job: {
     pressed = 0
     const hadLetGo = hasLetGo
     hasLetGo = false
+    child()?.signalGroup('SIGSTOP')
     child()?.drain()
     await terminal.flush(() => true)
     terminal.lend()
@@ -58,7 +65,7 @@ export function controlJob(job: {
     terminal.holdInput('suspend', false)
     await stopGroup('SIGTSTP')
     // A shell's `bg`: who has no terminal is stopped again. In the kernel's way no signal could end us any more.
-    for (let tries = 0; tries < 3 && isInBackground() && !isEnding(); ) {
+    for (let tries = 0; tries < 3 && (await staysInBackground()); ) {
       const stopped = await stopGroup('SIGTTOU')
       tries = stopped ? 0 : tries + 1
     }
@@ -67,8 +74,15 @@ export function controlJob(job: {
     continued?.signalGroup('SIGCONT')
     await nextTurn()
     isSuspended = false
+    // It may have been stopped once more meanwhile.
+    onChild()
     if (!hadLetGo) redraw()
     if (continued !== undefined && pressedAgain) watch(continued, false)
+  }
+  const staysInBackground = async () => {
+    if (!isInBackground()) return false
+    await new Promise((resolve) => setTimeout(resolve, SIGNALS_MS))
+    return isInBackground() && !isEnding()
   }
   /** The whole group, as a terminal does it: a script that started claudef must stop too, or its shell sees nothing. */
   const stopGroup = async (signal: 'SIGTSTP' | 'SIGTTOU') => {
@@ -85,11 +99,14 @@ export function controlJob(job: {
     process.off('SIGCONT', onContinue)
     return wasContinued
   }
-  /** Stops the child by a signal that it cannot refuse; its end of the story is SIGCHLD. */
+  /**
+   * Stops the child by a signal that it cannot refuse; its end of the story is SIGCHLD. First the child alone: a
+   * process that it is just starting by vfork would stop before its exec, and the child wait for that, never stopped.
+   */
   const onStop = () => {
     const running = child()
     if (running === undefined) void suspend()
-    else running.signalGroup('SIGSTOP')
+    else running.signal('SIGSTOP')
   }
   const onChild = () => {
     if (!child()?.isStopped()) return
@@ -120,7 +137,7 @@ export function controlJob(job: {
     // Seen twice, so that it is not stopped in the middle of its own preparations.
     if (letGo && seen.letGo) {
       hasLetGo = true
-      return watched.signalGroup('SIGSTOP')
+      return watched.signal('SIGSTOP')
     }
     const raw = seen.raw || !letGo
     await look(watched, more, { raw, letGo: letGo && raw })

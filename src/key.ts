@@ -17,15 +17,27 @@ export const LONGEST_SOCKET_PATH = 103
 /** The variables that Claude Code itself would pay with: none of them reaches a child of claudef's. */
 export const KEY_VARIABLES = ['CLAUDE_FALLBACK_API_KEY', 'ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN']
 
-/** The fallback key: `CLAUDE_FALLBACK_API_KEY`, else an `ANTHROPIC_API_KEY` that stands in the environment. */
-export function findKey(env: NodeJS.ProcessEnv): FoundKey {
-  for (const source of ['CLAUDE_FALLBACK_API_KEY', 'ANTHROPIC_API_KEY']) {
-    const key = env[source]?.trim()
-    if (!key) continue
-    const reason = refuse(key)
-    return reason === undefined ? { type: 'key', key, source } : { type: 'refused', source, reason }
+/**
+ * Takes a text for a key or refuses it; white space around it does not count. Whatever does not start with `sk-ant-` is
+ * taken as well: gateways have keys of their own.
+ */
+export function judgeKey(text: string, source: string): FoundKey {
+  const key = text.trim()
+  const reason = refuse(key)
+  return reason === undefined ? { type: 'key', key, source } : { type: 'refused', source, reason }
+}
+
+/** A sentence without a character of the key. */
+function refuse(key: string): string | undefined {
+  if (key === '') return 'it is empty.'
+  if (/^sk-ant-o[ar]t/.test(key)) {
+    return 'it is a login token of the subscription, not an API key. Make a key in the Claude Console.'
   }
-  return { type: 'none' }
+  if (key.startsWith('sk-ant-admin')) {
+    return 'it is an admin key, which no model answers to. Make an API key in the Claude Console.'
+  }
+  if (/[^\x21-\x7e]/.test(key)) return 'it has a space or another character that no API key has.'
+  return undefined
 }
 
 /** What may be shown of a key: its last four characters, of a key that is long enough to keep the rest secret. */
@@ -76,10 +88,8 @@ export function quote(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`
 }
 
-function refuse(key: string): string | undefined {
-  if (key.startsWith('sk-ant-oat')) {
-    return 'it is a login token of the subscription, not an API key. Make a key in the Claude Console.'
-  }
-  if (/[^\x21-\x7e]/.test(key)) return 'it has a space or another character that no API key has.'
-  return undefined
+/** Why nothing can be paid with what was found; `undefined` where it can. */
+export function explainMissingKey(found: FoundKey): string | undefined {
+  if (found.type === 'key') return undefined
+  return found.type === 'none' ? 'no API key' : `${found.source} was refused: ${found.reason}`
 }

@@ -4,6 +4,9 @@ import { openBacklog } from './backlog.ts'
 /** How long `flush` waits for a terminal that takes nothing, once it is told not to wait long, in ms. */
 const HASTE_MS = 300
 
+/** How often, and after how long each time, a terminal is tried again that took a part of what it was given. */
+const PATIENCE = { tries: 20, pauseMs: 0.1 }
+
 export type Output = {
   /** `false`: the terminal is slow, and what it did not take waits here; stop until `onDrain`. */
   write: (bytes: Uint8Array) => boolean
@@ -21,8 +24,17 @@ export type Output = {
 export function openOutput(fd: number, onDrain: () => void): Output {
   const own = openNonBlocking(fd)
   const backlog = openBacklog({ tryToWrite: (bytes) => tryToWrite(own, bytes), onEmpty: onDrain })
+  const pause = new Int32Array(new SharedArrayBuffer(4))
   return {
-    write: backlog.write,
+    write: (bytes) => {
+      let taken = backlog.size() === 0 ? tryToWrite(own, bytes) : 0
+      // A terminal that reads is ready again at once: far cheaper than to come back by the event loop.
+      for (let tries = taken === 0 ? 0 : PATIENCE.tries; taken < bytes.length && tries > 0; tries--) {
+        Atomics.wait(pause, 0, 0, PATIENCE.pauseMs)
+        taken += tryToWrite(own, bytes.subarray(taken))
+      }
+      return backlog.write(bytes.subarray(taken))
+    },
     flush: async (inHaste) => {
       for (let left = HASTE_MS; backlog.size() > 0 && left > 0; ) {
         await new Promise((resolve) => setTimeout(resolve, 1))

@@ -1,15 +1,17 @@
 import type tty from 'node:tty'
-import { childEnvironment, readSettingsOption } from './claude.ts'
+import { childEnvironment, configFolder, readSettingsOption } from './claude.ts'
 import type { Config } from './config.ts'
 import { optionValue, sessionChoice, startArgs, type Token } from './core/args.ts'
 import type { Billing } from './core/policy.ts'
 import { mergeSettings } from './core/settings.ts'
 import { createSessionFolder, type SessionFolder } from './folder.ts'
 import type { JobControl } from './job-control.ts'
-import { type FoundKey, findKey, serveKey } from './key.ts'
+import { type FoundKey, serveKey } from './key.ts'
 import type { Log } from './log.ts'
 import { type Ending, loadPty, type Pty, type PtyOptions } from './pty.ts'
 import { shareTerminal } from './shared-terminal.ts'
+import { hasSharedState } from './state-file.ts'
+import { chainStatusLine, findStatusLine } from './status-line.ts'
 import { openTerminal, type Terminal, type TerminalOptions } from './terminal.ts'
 
 /** All of the world that a launch touches, beside files. */
@@ -36,7 +38,10 @@ export type Session = {
   /** The real Claude Code. */
   claude: string
   tokens: readonly Token[]
+  /** The key that pays, once it has been looked up. */
   key: FoundKey
+  /** Looks the key up, where that has not been done; only when somebody is about to pay with it. */
+  lookUpKey: () => Promise<FoundKey>
   folder: SessionFolder
   /** The user's own `--settings`, read once. */
   userSettings: Record<string, unknown>
@@ -66,7 +71,13 @@ type Handlers = {
 }
 
 /** The conversation that the first child opens, as far as it is known before it says so itself. */
-export type First = { startedAt: number; sessionId: string | undefined }
+export type First = {
+  startedAt: number
+  sessionId: string | undefined
+  billing: Billing
+  /** What the bottom row is to say of who pays: why not the key although that was wanted, or for how long. */
+  note: string | undefined
+}
 
 /** @throws where the private folder or the user's own settings are out of reach. */
 export function openSession(given: Pick<Session, 'world' | 'config' | 'log' | 'claude' | 'tokens'>): Session {
@@ -86,7 +97,13 @@ export function openSession(given: Pick<Session, 'world' | 'config' | 'log' | 'c
     userSettings,
     // Last: whatever fails before leaves no folder behind.
     folder: createSessionFolder(world.env),
-    key: findKey(world.env),
+    key: { type: 'none' },
+    lookUpKey: async () => {
+      if (session.key.type === 'key') return session.key
+      const { lookUpKey } = await import('./key-sources.ts')
+      session.key = await lookUpKey({ config: given.config, env: world.env, log: given.log })
+      return session.key
+    },
     jobControl: undefined,
     child: undefined,
     hasStarted: false,
@@ -128,17 +145,30 @@ function openDisplay(
 }
 
 export async function startFirst(session: Session): Promise<First> {
-  const { world, config, tokens } = session
+  const { world, tokens } = session
   const choice = sessionChoice(tokens)
   const isNew = choice.type === 'new'
   const sessionId = choice.id ?? (isNew ? crypto.randomUUID() : undefined)
   const startedAt = world.now()
-  const billing = session.key.type === 'key' ? config.billing : 'subscription'
+  const { billing, note } = await chooseBilling(session)
   const settings = await writeSettings(session, billing)
   const ours =
     isNew && choice.id === undefined && sessionId !== undefined ? { settings, sessionId } : { settings }
   spawnChild(session, startArgs(world.argv, ours))
-  return { startedAt, sessionId }
+  return { startedAt, sessionId, billing, note }
+}
+
+/** The subscription, but where the user has chosen otherwise: loads no more than that takes. */
+async function chooseBilling({
+  config,
+  lookUpKey,
+  log,
+  world,
+}: Session): Promise<Pick<First, 'billing' | 'note'>> {
+  const isChosen = config.billing === 'api' || (config.billing === undefined && hasSharedState(config.home))
+  if (!isChosen) return { billing: 'subscription', note: undefined }
+  const { chooseFirstBilling } = await import('./first-billing.ts')
+  return chooseFirstBilling({ config, lookUpKey, log, now: world.now })
 }
 
 /** Writes what the next child gets by `--settings`; with API billing it names the helper that fetches the key. */
@@ -147,16 +177,33 @@ export async function writeSettings(
   billing: Billing,
   directories: readonly string[] = [],
 ): Promise<string> {
-  const { folder, key } = session
+  const { folder, key, userSettings } = session
   if (billing === 'api' && key.type === 'key') session.keyServer ??= await serveKey(key.key, folder.path)
   else {
     session.keyServer?.close()
     session.keyServer = undefined
   }
   const helper = session.keyServer === undefined ? {} : { apiKeyHelper: session.keyServer.helper }
+  const statusLine = chainStatusLine({
+    folder: folder.path,
+    users: findOwnStatusLine(session),
+    own: session.config.statusLine,
+  })
   return folder.writeSettings(
-    mergeSettings(session.userSettings, { onSessionStart: folder.hookCommand, directories, ...helper }),
+    mergeSettings(userSettings, { onSessionStart: folder.hookCommand, directories, statusLine, ...helper }),
   )
+}
+
+/** The status line that Claude Code would show without claudef. */
+export function findOwnStatusLine({ world, config, tokens, userSettings }: Session) {
+  const configDir = configFolder(world.env, world.env.HOME || config.home)
+  const settingSources = optionValue(tokens, '--setting-sources')
+  return findStatusLine({
+    configDir,
+    cwd: world.cwd,
+    userSettings,
+    ...(settingSources && { settingSources }),
+  })
 }
 
 /** Starts Claude Code on a terminal of its own, in our folder, with every variable of ours but the keys. */

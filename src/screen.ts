@@ -19,6 +19,8 @@ export function openScreen(options: {
 }) {
   const { output, size } = options
   const modes = createModes()
+  /** Sequences that draw nothing, for the terminal itself. */
+  const asides: string[] = []
   let row: string | undefined
   let painted = true
   let isLent = false
@@ -34,11 +36,17 @@ export function openScreen(options: {
   const fits = () => size().rows >= SMALLEST.rows && size().columns >= SMALLEST.columns
   const reserved = () => row !== undefined && fits()
   const childSize = () => ({ columns: size().columns, rows: size().rows - (reserved() ? 1 : 0) })
+  /** Inside a sequence, a character, a frame or a saved cursor of the child's nothing may come: its next output does. */
+  const isBusy = () =>
+    insideCharacter ||
+    modes.savedCursor ||
+    modes.private.get(2026) === true ||
+    !isBetweenSequences(modes) ||
+    isLent
   const paint = () => {
-    if (painted || row === undefined || isLent) return
-    // Never inside a sequence, a character, a frame or a saved cursor of the child's: the next output brings it on.
-    const busy = insideCharacter || modes.savedCursor || modes.private.get(2026) === true
-    if (busy || !isBetweenSequences(modes)) return
+    if (isBusy()) return
+    for (const sequence of asides.splice(0)) output.write(Buffer.from(sequence))
+    if (painted || row === undefined) return
     painted = true
     if (reserved() && !onAlternateScreen(modes) && !hasRoom) {
       hasRoom = true
@@ -86,6 +94,12 @@ export function openScreen(options: {
       show(isSilent ? bytes.subarray(0, at) : bytes)
     },
     takesPaste: () => modes.private.get(2004) === true,
+    /** Mouse reports in pixels (mode 1016) cannot be told from those of the child's own rows. */
+    reservedRow: () => (reserved() && modes.private.get(1016) !== true ? size().rows : undefined),
+    writeAside: (sequence: string) => {
+      asides.push(sequence)
+      paint()
+    },
     reserveRow: (text: string | undefined) => {
       if (text === row) return
       const before = reserved()

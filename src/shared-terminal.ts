@@ -55,6 +55,8 @@ export function shareTerminal(stdout: tty.WriteStream): {
       flush: async () => {},
       takesPaste: () => true,
       reserveRow: () => {},
+      reservedRow: () => undefined,
+      writeAside: () => {},
       undo: cleanUp,
       restore: cleanUp,
     },

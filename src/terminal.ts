@@ -44,6 +44,10 @@ export type Terminal = {
    * gives it back. A window under 8 rows or 40 columns has no such row: the text becomes its title, with a bell.
    */
   reserveRow: (text: string | undefined) => void
+  /** The number of the reserved row, counted from 1, where there is one that can be clicked. */
+  reservedRow: () => number | undefined
+  /** Writes a sequence that draws nothing (a notification, a bell) as soon as the child's output allows. */
+  writeAside: (sequence: string) => void
   /** Undoes what a child has left set; `keepScreen` where another child follows at once. */
   undo: (options: { keepScreen: boolean }) => void
   /** Gives the terminal back for good, as it was found. */
@@ -98,6 +102,8 @@ export function openTerminal(options: TerminalOptions): Terminal {
     flush: output.flush,
     takesPaste: screen.takesPaste,
     reserveRow: screen.reserveRow,
+    reservedRow: screen.reservedRow,
+    writeAside: screen.writeAside,
     undo: screen.undo,
     restore: () => {
       lend()

@@ -1,10 +1,11 @@
 import fs from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { type MessageUsage, parseUsage } from './core/message-usage.ts'
 import { parseModel } from './core/usage.ts'
 import { createLineFilter, createLineSplitter, type LineSplitter, readLinesBackwards } from './lines.ts'
 import { isMissing, loadTail, type Tail, type TailOptions } from './tail.ts'
-import { watchNearest } from './watch.ts'
+import { needsPolling, watchNearest } from './watch.ts'
 
 export type FollowOptions = {
   /** Absolute path of the transcript. Neither the file nor its folders need exist yet. */
@@ -42,6 +43,7 @@ type Follow = {
   file: fs.BigIntStats | undefined
   /** The folder that is watched while the file is followed. */
   folder?: fs.BigIntStats | undefined
+  poll?: NodeJS.Timeout
   /** Something was renamed or removed: at its next end, look whether the path still leads to it. */
   isDoubtful: boolean
   /** What was told last, unless the file could be read since. */
@@ -50,7 +52,7 @@ type Follow = {
   closing: Promise<unknown>
 }
 
-/** A net for file systems that tell of nothing (NFS, FUSE, some Docker mounts): the only periodic wake-up. */
+/** How often one looks where nothing tells of changes: the only periodic wake-up. */
 const POLL_MS = 2000
 
 /**
@@ -81,12 +83,12 @@ export function followTranscript(options: FollowOptions): Follower {
     isStopped: false,
     closing: Promise.resolve(),
   }
-  const poll = setInterval(() => check(follow), POLL_MS).unref()
+  if (needsPolling(path)) poll(follow)
   const started = start(follow)
   return {
     stop: async () => {
       follow.isStopped = true
-      clearInterval(poll)
+      clearInterval(follow.poll)
       await started
       follow.watcher?.close()
       close(follow)
@@ -124,6 +126,7 @@ function wait(follow: Follow): void {
   follow.watcher = watchNearest(follow.options.path, () => {
     if (!follow.tail) search(follow)
   })
+  if (follow.watcher === undefined) poll(follow)
 }
 
 function open(follow: Follow): void {
@@ -143,7 +146,10 @@ function open(follow: Follow): void {
     onRename: () => {
       follow.isDoubtful = true
     },
-    onDeaf: (error) => report(follow, error),
+    onDeaf: (error) => {
+      report(follow, error)
+      poll(follow)
+    },
     onError: (error) => fail(follow, error),
   })
 }
@@ -180,6 +186,10 @@ function verify(follow: Follow): void {
   if (folder && follow.folder && isSameInode(folder, follow.folder) && fs.existsSync(path)) return
   close(follow)
   search(follow)
+}
+
+function poll(follow: Follow): void {
+  follow.poll ??= setInterval(() => check(follow), POLL_MS).unref()
 }
 
 function check(follow: Follow): void {
@@ -252,6 +262,27 @@ async function findFiles(paths: string[]): Promise<{ path: string; mtimeMs: numb
     }),
   )
   return found.flat()
+}
+
+/** Reads the usage of the conversation's last answer; `undefined` where there is none yet, or it cannot be read. */
+export async function readLastUsage(path: string): Promise<MessageUsage | undefined> {
+  try {
+    for await (const line of readLinesBackwards(path, { contains: ['"usage"'] })) {
+      const usage = parseUsage(parseLine(line))
+      if (usage !== undefined && !usage.isSidechain) return usage
+    }
+  } catch {
+    // What it costs is then not said beforehand.
+  }
+  return undefined
+}
+
+function parseLine(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
 }
 
 /**

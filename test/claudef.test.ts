@@ -61,7 +61,7 @@ test('goes on with the key at a limit, in the same conversation, without a keyst
   expect(text).toContain('name a prime')
   expect(text).toContain("You've hit your 5-hour limit")
   expect(text).toContain('You said: Continue where you left off. (via API)')
-  expect(text.trimEnd().split('\n').at(-1)).toMatch(/^ API billing \(key …wxyz\) · 5-hour limit · resets /)
+  expect(text.trimEnd().split('\n').at(-1)).toMatch(/^ API billing \(key …wxyz\) · subscription back at \d/)
   expect(starts().map((start) => start.billing)).toEqual(['subscription', 'api'])
   expect(transcripts()).toHaveLength(1)
   const [, second] = starts()
@@ -123,7 +123,7 @@ test('goes back to the subscription when asked to', async () => {
 test('without a key says how to give one, and ends nothing', async () => {
   const { run, starts } = setUp({ CLAUDE_FALLBACK_AUTO_RESTART: '1', ...limited })
   const screen = await run(['name a prime'])
-  await screen.waitFor('no API key: set CLAUDE_FALLBACK_API_KEY')
+  await screen.waitFor('no API key: give one with `claude-fallback key set`')
   screen.type(switchKey)
   await screen.submit('still here')
   await screen.waitFor((text) => text.split("You've hit your 5-hour limit").length > 2)

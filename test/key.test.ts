@@ -7,38 +7,13 @@ import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { findKey, KEY_VARIABLES, maskKey, quote, serveKey } from '../src/key.ts'
+import { judgeKey, KEY_VARIABLES, maskKey, quote, serveKey } from '../src/key.ts'
 
 const KEY = 'sk-ant-api03-made-up-for-tests-abcd'
-const OTHER_KEY = 'sk-ant-api03-another-made-up-for-tests-wxyz'
 
-describe('findKey', () => {
-  test.each<[name: string, env: Record<string, string>, found: ReturnType<typeof findKey>]>([
-    ['nothing', {}, { type: 'none' }],
-    ['empty variables', { CLAUDE_FALLBACK_API_KEY: '', ANTHROPIC_API_KEY: ' ' }, { type: 'none' }],
-    [
-      'a key of ours',
-      { CLAUDE_FALLBACK_API_KEY: KEY },
-      { type: 'key', key: KEY, source: 'CLAUDE_FALLBACK_API_KEY' },
-    ],
-    [
-      'a key that stands there',
-      { ANTHROPIC_API_KEY: KEY },
-      { type: 'key', key: KEY, source: 'ANTHROPIC_API_KEY' },
-    ],
-    [
-      'both',
-      { ANTHROPIC_API_KEY: OTHER_KEY, CLAUDE_FALLBACK_API_KEY: KEY },
-      { type: 'key', key: KEY, source: 'CLAUDE_FALLBACK_API_KEY' },
-    ],
-    [
-      'white space around it',
-      { CLAUDE_FALLBACK_API_KEY: ` ${KEY}\r\n` },
-      { type: 'key', key: KEY, source: 'CLAUDE_FALLBACK_API_KEY' },
-    ],
-    ['a gateway’s token', { ANTHROPIC_AUTH_TOKEN: KEY }, { type: 'none' }],
-  ])('%s', (_, env, found) => {
-    expect(findKey(env)).toEqual(found)
+describe('what is taken for a key', () => {
+  test('white space around it does not count', () => {
+    expect(judgeKey(` ${KEY}\r\n`, 'here')).toEqual({ type: 'key', key: KEY, source: 'here' })
   })
 
   test.each([
@@ -46,19 +21,35 @@ describe('findKey', () => {
     ['two lines', `${KEY}\n${KEY}`, /space or another character/],
     ['a space', 'sk-ant api03', /space or another character/],
     ['typographic dashes', 'sk–ant–api03–made–up', /space or another character/],
-  ])('refuses %s and does not take another for it', (_, key, reason) => {
-    const found = findKey({ CLAUDE_FALLBACK_API_KEY: key, ANTHROPIC_API_KEY: OTHER_KEY })
-    expect(found).toEqual({
-      type: 'refused',
-      source: 'CLAUDE_FALLBACK_API_KEY',
-      reason: expect.stringMatching(reason),
-    })
+  ])('refuses %s', (_, key, reason) => {
+    const found = judgeKey(key, 'here')
+    expect(found).toEqual({ type: 'refused', source: 'here', reason: expect.stringMatching(reason) })
     expect(JSON.stringify(found)).not.toContain(key.slice(0, 8))
   })
 
   test('every variable it reads is kept from Claude Code', () => {
     expect(KEY_VARIABLES).toEqual(expect.arrayContaining(['CLAUDE_FALLBACK_API_KEY', 'ANTHROPIC_API_KEY']))
     expect(KEY_VARIABLES).toContain('ANTHROPIC_AUTH_TOKEN')
+  })
+})
+
+describe('judgeKey', () => {
+  test.each([KEY, 'a-gateway-s', '!~'])('takes %j, and what is around it', (key) => {
+    expect(judgeKey(`\t${key}\r\n`, 'here')).toEqual({ type: 'key', key, source: 'here' })
+  })
+
+  test.each([
+    ['', 'it is empty.'],
+    [' \r\n', 'it is empty.'],
+    ['sk-ant-oat01-made-up', expect.stringContaining('a login token of the subscription')],
+    ['sk-ant-ort01-made-up', expect.stringContaining('a login token of the subscription')],
+    ['sk-ant-admin01-made-up', expect.stringContaining('an admin key')],
+    [`${KEY} ${KEY}`, expect.stringContaining('a space or another character')],
+    [`${KEY}\u00a0`.replace('-', '\u00a0'), expect.stringContaining('a space or another character')],
+    [`${KEY}\0x`, expect.stringContaining('a space or another character')],
+    ['sk-ünïcode', expect.stringContaining('a space or another character')],
+  ])('refuses %j', (key, reason) => {
+    expect(judgeKey(key, 'here')).toEqual({ type: 'refused', source: 'here', reason })
   })
 })
 

@@ -25,6 +25,8 @@ const createInterval = vi
   .spyOn(globalThis, 'setInterval')
   .mockImplementation((act) => setInterval(act, 2 ** 30))
 const poll = () => createInterval.mock.lastCall?.[0]()
+// As if the files were on another machine, where the poll is needed; but for the test that wants them here.
+const askFileSystem = vi.spyOn(fs, 'statfsSync').mockImplementation(() => ({ type: 0x6969 }) as never)
 const createTimeout = vi.spyOn(globalThis, 'setTimeout')
 
 beforeAll(() => {
@@ -612,6 +614,16 @@ test('nothing keeps the process alive or wakes it more often than every 2 s', as
   const keepsAlive = fs.watch(root)
   expect(countWatchers()).toBe(1)
   keepsAlive.close()
+})
+
+test.runIf(process.platform === 'linux')('where the kernel tells of changes no timer runs', async () => {
+  const { statfsSync } = await vi.importActual<typeof fs>('node:fs')
+  askFileSystem.mockImplementationOnce(() => statfsSync('/dev/shm') as never)
+  append('')
+  const { sees } = follow()
+  append('one\n')
+  await sees('one')
+  expect(createInterval).not.toHaveBeenCalled()
 })
 
 test('nothing is ever printed, whatever DEBUG says', () => {

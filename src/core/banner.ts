@@ -1,5 +1,7 @@
-import type { Limit } from './limit.ts'
-import type { Billing, Notice } from './policy.ts'
+import { describeClock, describeLimit, nameLimit } from './limit-words.ts'
+import type { ApiNotice, Billing, Notice } from './policy.ts'
+import { type Amount, renderUsd } from './spend.ts'
+import { truncate, widthOf } from './text-width.ts'
 
 export type BannerContext = {
   columns: number
@@ -11,22 +13,44 @@ export type BannerContext = {
   key: string
   /** False where the user asked for none (`NO_COLOR`). */
   color: boolean
+  /** The name of the key that answers the row: `Ctrl+]`. */
+  switchKey: string
+  /** What API billing has cost in this session, and whether a cap is near. */
+  spent: Amount & { isNearCap: boolean }
+  /** What the first request on the key is likely to be. */
+  estimate: { tokens: number; usd: number | undefined } | undefined
+  /** What else to say beside who pays: until when `claude-fallback mode api` holds, which caps there are. */
+  note: string | undefined
+  /** Counts up while something is under way. */
+  frame: number
 }
 
 /** The text of the reserved row, one column shorter than the window at most; `undefined`: no row. */
 export function renderBanner(notice: Notice, context: BannerContext): string | undefined {
   const line = describeNotice(notice, context)
   if (line === undefined) return undefined
-  const text = fitKeys(` ${oneLine(line.text)}`, line.keys ?? [], context.columns - 1)
+  const texts = [line.text, ...(line.shorter ?? [])].map((words) => ` ${oneLine(words)}`)
+  const text = fitLine(texts, line.keys ?? [], context.columns - 1)
   return context.color ? `${COLORS[line.tone]}${text}\x1b[0m` : text
+}
+
+/** True where column `column` of the row, counted from 1, is at the `×` or right of it: a click there dismisses. */
+export function isDismissal(row: string, column: number): boolean {
+  const text = row.replace(/\x1b\[[\d;]*m/g, '')
+  const at = text.search(/×(?: dismiss)?$/)
+  return at !== -1 && column > widthOf(text.slice(0, at))
 }
 
 type Line = {
   text: string
+  /** The same for windows in which it would be cut, the longest first. */
+  shorter?: string[]
   /** What to press, in full and, for a narrow window, in short. */
   keys?: [string, string]
   tone: 'warning' | 'question' | 'paying' | 'plain'
 }
+
+const DISMISS: [string, string] = ['× dismiss', '×']
 
 const COLORS: Record<Line['tone'], string> = {
   warning: '\x1b[33m',
@@ -37,105 +61,134 @@ const COLORS: Record<Line['tone'], string> = {
 
 const PAYER: Record<Billing, string> = { api: 'API billing', subscription: 'your subscription' }
 
+const SPINNER = [...'⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏']
+
 function describeNotice(notice: Notice, context: BannerContext): Line | undefined {
   switch (notice.type) {
     case 'none':
       return undefined
     case 'offer':
-      return describeOffer(notice.limit, context)
+      return describeOffer(notice, context)
     case 'question':
       return describeQuestion(notice.billing, context)
     case 'unable': {
       const text = `⚠ ${describeLimit(notice.limit, context)} · ${notice.reason}: ${notice.repair}`
-      return { text, tone: 'warning' }
+      return { text, keys: DISMISS, tone: 'warning' }
     }
     case 'told':
-      return { text: `⚠ ${notice.text}`, tone: 'warning' }
-    case 'switching':
-      return { text: `Going on with ${PAYER[notice.billing]}…`, tone: 'plain' }
+      return { text: `⚠ ${notice.text}`, keys: DISMISS, tone: 'warning' }
+    case 'switching': {
+      const waitsFor = notice.waitsFor === undefined ? '…' : ` · waits for ${notice.waitsFor}`
+      const spinner = SPINNER[context.frame % SPINNER.length]
+      return { text: `${spinner} Going on with ${PAYER[notice.billing]}${waitsFor}`, tone: 'plain' }
+    }
     case 'api':
       return describeApi(notice, context)
+    case 'returned':
+      return { text: `Back on your subscription · ${renderUsd(context.spent)} spent`, tone: 'plain' }
   }
 }
 
-function describeOffer(limit: Limit, context: BannerContext): Line {
+function describeOffer(
+  { limit, isBelieved }: Extract<Notice, { type: 'offer' }>,
+  context: BannerContext,
+): Line {
+  const { switchKey } = context
   // One model's limit leaves the others usable, which costs nothing more: that is worth more room than the time.
   const isModel = limit.scope.type === 'model'
-  const cheaper = `${nameLimit(limit)} · /model to another model stays on your plan`
-  const text = `⚠ ${isModel ? cheaper : describeLimit(limit, context)}`
-  return { text, keys: ['Ctrl+] continue on API billing', 'Ctrl+] API billing'], tone: 'warning' }
+  const name = `⚠ ${nameLimit(limit)}`
+  const cheaper = `${name} · /model to another model stays on your plan`
+  const text = isModel ? cheaper : `⚠ ${describeLimit(limit, context)}`
+  const shorter = isModel ? [`${name} · try /model`, name] : [name]
+  const keys: Line['keys'] = [`${switchKey} continue on API billing · × dismiss`, `${switchKey} API billing`]
+  if (isBelieved) shorter.unshift(text)
+  return { text: isBelieved ? `${text} (met in another session)` : text, shorter, keys, tone: 'warning' }
 }
 
-function describeQuestion(billing: Billing, context: BannerContext): Line {
-  const text =
-    billing === 'api'
-      ? `Go on with API billing, paid by the key ${context.key}?`
-      : 'Go back to your subscription?'
-  return { text, keys: ['Enter yes · Esc no', 'Enter · Esc'], tone: 'question' }
+function describeQuestion(billing: Billing, { key, estimate }: BannerContext): Line {
+  const keys: Line['keys'] = ['Enter yes · Esc no', 'Enter · Esc']
+  if (billing === 'subscription') return { text: 'Go back to your subscription?', keys, tone: 'question' }
+  const whole = describeEstimate(estimate)
+  const text = `Go on with API billing, paid by the key ${key}?${whole}`
+  const price = estimate === undefined ? '' : ` ${capitalize(describePrice(estimate.usd))}`
+  // The price is the last to go.
+  const shorter = [
+    `Go on with API billing?${whole}`,
+    `Go on with API billing (key ${key})?${price}`,
+    `Go on with API billing?${price}`,
+    `API billing?${price}`,
+  ]
+  return { text, shorter, keys, tone: 'question' }
 }
 
-function describeApi(notice: Extract<Notice, { type: 'api' }>, context: BannerContext): Line {
-  const keys: Line['keys'] = ['Ctrl+] back to the subscription', 'Ctrl+] back']
+/** ` First request about 48k tokens, about $0.31` */
+function describeEstimate(estimate: BannerContext['estimate']): string {
+  if (estimate === undefined) return ''
+  const { tokens, usd } = estimate
+  const count = tokens < 1000 ? `${tokens}` : `${Math.round(tokens / 1000)}k`
+  return ` First request about ${count} tokens, ${describePrice(usd)}`
+}
+
+function describePrice(usd: number | undefined): string {
+  return usd === undefined ? 'price not known' : `about ${renderUsd({ usd, isLowerBound: false })}`
+}
+
+function capitalize(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+function describeApi(notice: ApiNotice, context: BannerContext): Line {
+  const { switchKey, spent, note, key } = context
+  const keys: Line['keys'] = [`${switchKey} return`, `${switchKey} return`]
+  const usd = spent.usd > 0 ? ` · ${renderUsd(spent)}` : ''
+  const cost = usd === '' ? '' : `${usd} this session`
+  const back = describeBack(notice, context)
   if (notice.failure !== undefined) {
-    return { text: `⚠ API billing: ${notice.failure.text}`, keys, tone: 'warning' }
+    const text = `⚠ API billing: ${notice.failure.text}`
+    const isBack = notice.back !== undefined
+    return {
+      text: `${text}${cost}${isBack ? back : ''}`,
+      shorter: [`${text}${usd}`, text],
+      keys,
+      tone: 'warning',
+    }
   }
-  const why = notice.limit === undefined ? '' : ` · ${describeLimit(notice.limit, context)}`
-  return { text: `API billing (key ${context.key})${why}`, keys, tone: 'paying' }
-}
-
-/** The text with the keys behind it; where the window is narrow the keys stay in sight, and the text is cut. */
-function fitKeys(text: string, [keys, short]: [string, string] | [], columns: number): string {
-  if (keys === undefined || short === undefined) return truncate(text, columns)
-  const whole = `${text} · ${keys}`
-  if (truncate(whole, columns) === whole) return whole
-  const tail = ` · ${short}`
-  return truncate(truncate(text, Math.max(0, columns - tail.length)) + tail, columns)
-}
-
-/** `5-hour limit · resets 4:13pm, in 1h 59m` */
-function describeLimit(limit: Limit, context: Pick<BannerContext, 'now' | 'timeZone'>): string {
-  const name = nameLimit(limit)
-  return limit.resetsAt === undefined ? name : `${name} · resets ${describeReset(limit.resetsAt, context)}`
-}
-
-function nameLimit(limit: Limit): string {
-  if (limit.scope.type === 'model') return `${limit.scope.name} limit`
-  switch (limit.window) {
-    case 'session':
-      return '5-hour limit'
-    case 'weekly':
-      return 'Weekly limit'
-    case 'monthly':
-      return 'Monthly limit'
-    case 'credits':
-      return 'Out of usage credits'
-    case 'spend':
-      return 'Spend limit'
-    case 'unknown':
-      return 'Usage limit'
+  const more = note === undefined ? '' : ` · ${note}`
+  const text = `API billing (key ${key})${cost}${back}${more}`
+  const shorter = [
+    `API billing (key ${key})${cost}${back}`,
+    `API billing${cost}${back}`,
+    `API billing${usd}${back}`,
+  ]
+  // Who pays and how much is the last to go.
+  return {
+    text,
+    shorter: [...shorter, `API billing${usd}`],
+    keys,
+    tone: spent.isNearCap ? 'warning' : 'paying',
   }
 }
 
-const MINUTE = 60_000
-const DAY = 24 * 60 * MINUTE
-
-function describeReset(resetsAt: number, context: Pick<BannerContext, 'now' | 'timeZone'>): string {
-  const left = resetsAt - context.now
-  const date: Intl.DateTimeFormatOptions = left < DAY ? {} : { month: 'short', day: 'numeric' }
-  const clock = new Intl.DateTimeFormat('en-US', {
-    ...date,
-    hour: 'numeric',
-    minute: '2-digit',
-    timeZone: context.timeZone,
-  })
-  const at = clock.format(resetsAt).replace(/\s?([AP])M$/, (_, half: string) => `${half.toLowerCase()}m`)
-  return left > 0 && left < DAY ? `${at}, in ${describeSpan(left)}` : at
+/** ` · subscription back at 4:13pm` */
+function describeBack({ limit, back, triesAt }: ApiNotice, context: BannerContext): string {
+  if (back === 'offered') return ' · your subscription is back'
+  if (back === 'waiting') return ' · your subscription is back, and goes on once nothing is under way'
+  if (limit === undefined) return ''
+  if (triesAt !== undefined && triesAt > (limit.resetsAt ?? 0)) {
+    return ` · limited again, next return ${describeClock(triesAt, context)}`
+  }
+  if (limit.resetsAt === undefined) return ` · ${nameLimit(limit)}`
+  return ` · subscription back ${describeClock(limit.resetsAt, context)}`
 }
 
-function describeSpan(milliseconds: number): string {
-  const minutes = Math.ceil(milliseconds / MINUTE)
-  const hours = Math.floor(minutes / 60)
-  return hours === 0 ? `${minutes}m` : `${hours}h ${minutes % 60}m`
+/** The first text that fits with the keys behind it; else the last, cut so that the keys stay in sight. */
+function fitLine(texts: readonly string[], keys: [string, string] | [], columns: number): string {
+  const tails = keys.length === 0 ? [''] : keys.map((words) => ` · ${words}`)
+  for (const text of texts) {
+    for (const tail of tails) if (widthOf(text + tail) <= columns) return text + tail
+  }
+  const tail = tails.at(-1) ?? ''
+  return truncate(truncate(texts.at(-1) ?? '', Math.max(0, columns - widthOf(tail))) + tail, columns)
 }
 
 /**
@@ -144,23 +197,4 @@ function describeSpan(milliseconds: number): string {
  */
 function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Bidi_Control}\p{Surrogate}\s]+/gu, ' ').trim()
-}
-
-/** What terminals show two columns wide (Unicode's East Asian Width, in whole blocks), emoji included. */
-const WIDE =
-  /[\u1100-\u115f\u2329\u232a\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{1b2ff}\u{1d300}-\u{1d37f}\u{1f000}-\u{3fffd}\p{Emoji_Presentation}]/u
-
-/** Cuts a text that is too long; never wider than `columns`, and now and then narrower (joined emoji). */
-function truncate(text: string, columns: number): string {
-  let width = 0
-  let end = 0
-  let at = 0
-  for (const character of text) {
-    width += WIDE.test(character) ? 2 : 1
-    if (width > columns) return columns < 1 ? '' : `${text.slice(0, end)}…`
-    at += character.length
-    // As much as leaves room for the ellipsis.
-    if (width < columns) end = at
-  }
-  return text
 }

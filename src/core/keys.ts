@@ -1,16 +1,20 @@
+import { DEFAULT_SWITCH_KEY, type SwitchKey } from './switch-key.ts'
+
 /** What one piece of the user's input means while claudef's row asks for something. */
 type Key = 'switch' | 'enter' | 'escape' | 'other' | 'report'
 
 export type KeyPress = { key: Key; bytes: Uint8Array }
 
 /** The input so far that is no whole key yet, and whether it stands inside a bracketed paste. */
-export type KeyReader = { rest: Uint8Array; pasting: boolean }
+export type KeyReader = {
+  rest: Uint8Array
+  pasting: boolean
+  switchKey?: Pick<SwitchKey, 'character' | 'byte'>
+}
 
 const ESC = 0x1b
 const BEL = 0x07
 const ENTER = 0x0d
-/** Ctrl+] */
-const SWITCH = 0x1d
 const PASTE_START = '\x1b[200~'
 const PASTE_END = '\x1b[201~'
 
@@ -22,13 +26,14 @@ const PASTE_END = '\x1b[201~'
  */
 export function readKeys(reader: KeyReader, input: Uint8Array, options: { flush: boolean }): KeyPress[] {
   const bytes = concat(reader.rest, input)
+  const { switchKey = DEFAULT_SWITCH_KEY } = reader
   const presses: KeyPress[] = []
   let at = 0
   while (at < bytes.length) {
-    const length = reader.pasting ? pasteLength(bytes, at) : keyLength(bytes, at)
+    const length = reader.pasting ? pasteLength(bytes, at) : keyLength(bytes, at, switchKey.byte)
     if (length === 0 && (reader.pasting || !options.flush)) break
     const piece = bytes.subarray(at, length === 0 ? bytes.length : at + length)
-    presses.push({ key: reader.pasting ? 'other' : nameKey(piece), bytes: piece })
+    presses.push({ key: reader.pasting ? 'other' : nameKey(piece, switchKey), bytes: piece })
     const text = ascii(piece)
     if (text === PASTE_START) reader.pasting = true
     else if (text.endsWith(PASTE_END)) reader.pasting = false
@@ -50,8 +55,8 @@ function pasteLength(bytes: Uint8Array, at: number): number {
 }
 
 /** Length of the key press at `at`; 0 where its end has not come yet. */
-function keyLength(bytes: Uint8Array, at: number): number {
-  if (bytes[at] !== ESC) return textLength(bytes, at)
+function keyLength(bytes: Uint8Array, at: number, switchByte: number): number {
+  if (bytes[at] !== ESC) return textLength(bytes, at, switchByte)
   const next = bytes[at + 1]
   if (next === undefined) return 0
   if (next === 0x5b) return csiLength(bytes, at)
@@ -62,11 +67,11 @@ function keyLength(bytes: Uint8Array, at: number): number {
   return next === ESC ? 1 : 2
 }
 
-/** Enter or Ctrl+] alone, or all up to the next of them or the next sequence. */
-function textLength(bytes: Uint8Array, at: number): number {
-  if (bytes[at] === ENTER || bytes[at] === SWITCH) return 1
+/** Enter or the switch key alone, or all up to the next of them or the next sequence. */
+function textLength(bytes: Uint8Array, at: number, switchByte: number): number {
+  if (bytes[at] === ENTER || bytes[at] === switchByte) return 1
   let end = at + 1
-  while (end < bytes.length && ![ESC, ENTER, SWITCH].includes(bytes[end] ?? 0)) end++
+  while (end < bytes.length && ![ESC, ENTER, switchByte].includes(bytes[end] ?? 0)) end++
   return end - at
 }
 
@@ -93,9 +98,10 @@ function stringLength(bytes: Uint8Array, at: number): number {
   return 0
 }
 
-function nameKey(piece: Uint8Array): Key {
+function nameKey(piece: Uint8Array, switchKey: Pick<SwitchKey, 'character' | 'byte'>): Key {
   const text = ascii(piece)
-  if (text === '\x1d' || matchesKey(text, 93, 5)) return 'switch'
+  if ((piece.length === 1 && piece[0] === switchKey.byte) || isSwitch(text, switchKey.character))
+    return 'switch'
   // The keypad's Enter has a number of its own in the kitty protocol.
   if (text === '\r' || matchesKey(text, 13, 1) || matchesKey(text, 57414, 1)) return 'enter'
   if (text === '\x1b' || matchesKey(text, 27, 1)) return 'escape'
@@ -103,6 +109,34 @@ function nameKey(piece: Uint8Array): Key {
     /^\x1b([\]P_]|\[[?>]|\[[IO]$|\[<|\[M|\[\d+;\d+;\d+M$|\[\d+;\d+R$|\[[\d;]*(\$y|[nt])$)/.test(text)
   // A key's release (kitty event type 3) is no press.
   return isAnswer || /^\x1b\[[\d:;]*:3[u~A-Z]$/.test(text) ? 'report' : 'other'
+}
+
+/** Characters that take Shift, with the key of a US keyboard where they lie: all that kitty tells of them. */
+const SHIFTED: Record<string, number> = { '@': 50, '^': 54, _: 45 }
+
+function isSwitch(text: string, character: string): boolean {
+  // With Caps Lock on modifyOtherKeys tells the upper case.
+  const codes = [character.toLowerCase(), character.toUpperCase()].map((each) => each.charCodeAt(0))
+  if (codes.some((code) => matchesKey(text, code, 5))) return true
+  const place = SHIFTED[character]
+  return place !== undefined && [place, ...codes].some((code) => matchesKey(text, code, 6))
+}
+
+/** A mouse report's place, counted from 1, and whether a button went down; in cells (SGR, urxvt's, and the oldest kind). */
+export function readMouse(piece: Uint8Array): { column: number; row: number; isPress: boolean } | undefined {
+  const text = ascii(piece)
+  const [, button, column, row, final] = /^\x1b\[<(\d+);(\d+);(\d+)([Mm])$/.exec(text) ?? []
+  if (final !== undefined) {
+    return { column: Number(column), row: Number(row), isPress: final === 'M' && Number(button) < 3 }
+  }
+  const urxvt = /^\x1b\[(\d+);(\d+);(\d+)M$/.exec(text)?.slice(1).map(Number)
+  if (urxvt !== undefined) {
+    const [code = 0, x = 0, y = 0] = urxvt
+    return { column: x, row: y, isPress: code - 32 < 3 }
+  }
+  if (!text.startsWith('\x1b[M') || piece.length !== 6) return undefined
+  const [code = 0, x = 0, y = 0] = piece.slice(3)
+  return { column: x - 32, row: y - 32, isPress: code - 32 < 3 }
 }
 
 /**

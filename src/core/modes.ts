@@ -1,4 +1,4 @@
-import { createSequenceReader, readSequences, type SequenceReader } from './sequences.ts'
+import { createSequenceReader, readSequences, type Sequence, type SequenceReader } from './sequences.ts'
 
 /**
  * What a program has set on its terminal, learned from its output, so that a program that was killed can be
@@ -52,6 +52,9 @@ const TRACKED = new Set([
   9001,
 ])
 
+/** The last characters of the control sequences that matter to `applyCsi`, but for `m` without a prefix. */
+const FINALS = new Set(Array.from('hlurJtsqp', (final) => final.charCodeAt(0)))
+
 const ALTERNATE_SCREENS = [47, 1047, 1049]
 
 export function createModes(): Modes {
@@ -83,8 +86,11 @@ function createPen(): Pen {
 /** Reads the next piece of a program's output. */
 export function trackModes(modes: Modes, output: Uint8Array): Damage {
   const damage = { wiped: false, region: false }
-  readSequences(modes.sequences, output, (sequence) => {
+  const onSequence = (sequence: Sequence) => {
     switch (sequence.type) {
+      case 'style':
+        modes.style = !sequence.isPlain
+        return
       case 'escape':
         return applyEscape(modes, sequence.intermediates, sequence.final, damage)
       case 'csi':
@@ -92,7 +98,8 @@ export function trackModes(modes: Modes, output: Uint8Array): Damage {
       case 'osc':
         return applyOsc(modes, sequence.text)
     }
-  })
+  }
+  readSequences(modes.sequences, output, { finals: FINALS, onSequence })
   return damage
 }
 

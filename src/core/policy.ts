@@ -1,82 +1,36 @@
+import { describeReached, judgeSpent, type Spent, wouldReach } from './budget.ts'
 import type { ApiFailure, Limit } from './limit.ts'
 import { limitKey } from './limit.ts'
+import {
+  type Action,
+  type ApiNotice,
+  apiNotice,
+  besideOf,
+  besideQuestion,
+  type Input,
+  initialState,
+  type Lasting,
+  limitOf,
+  type Next,
+  type Notice,
+  type Obstacle,
+  type Rules,
+  type State,
+  type Step,
+  setReset,
+} from './policy-state.ts'
 
-/** Who pays for a child: the login's subscription, or the user's API key. */
-export type Billing = 'subscription' | 'api'
+export type { Action, ApiNotice, Billing, Input, Notice, Rules, State, Step } from './policy-state.ts'
+export { initialState, limitOf } from './policy-state.ts'
 
-/** How the last child ended, as far as it matters here. */
-type ChildEnd = { failed: boolean; opened: boolean }
+/** How long after a reset one goes back, in ms: the server's clock need not be ours. */
+export const AFTER_RESET_MS = 60_000
 
-export type State = {
-  billing: Billing
-  /** Epoch ms. Rows from before it belong to somebody else's past. */
-  startedAt: number
-  /** The limits that this child has met, by `limitKey`. */
-  met: string[]
-  /** Limits that only a subagent has met so far. */
-  waiting: Extract<Input, { type: 'limit' }>[]
-  /** What the reserved row says. */
-  notice: Notice
-  /** The child has been told to end, and this one follows it. */
-  next: { billing: Billing; prompt: boolean; limit: Limit | undefined } | undefined
-  /** The user, or a signal, has ended it all: nothing follows. */
-  quitting: boolean
-  /** The key has been refused for good: it is not offered again. */
-  keyRefused: boolean
-}
+/** Between two returns by itself lie this many ms at least, so that a limit that does not end costs no endless turns. */
+const BETWEEN_RETURNS_MS = 15 * 60_000
 
-export type Notice =
-  | { type: 'none' }
-  | { type: 'offer'; limit: Limit }
-  | { type: 'question'; billing: Billing; before: Notice }
-  | { type: 'unable'; limit: Limit; reason: string; repair: string }
-  | { type: 'told'; text: string }
-  | { type: 'switching'; billing: Billing }
-  | { type: 'api'; limit: Limit | undefined; failure: ApiFailure | undefined }
-
-export type Input =
-  /** `version`: of the Claude Code that wrote the row. */
-  | { type: 'limit'; limit: Limit; version: string | undefined }
-  | { type: 'reminded' }
-  | { type: 'failure'; failure: ApiFailure; at: number | undefined }
-  | { type: 'key'; key: 'switch' | 'enter' | 'escape' | 'other' }
-  /** The child could not be stopped for a switch: it goes on. */
-  | { type: 'stuck'; reason: string }
-  | { type: 'quit' }
-  | { type: 'ended'; end: ChildEnd; now: number }
-
-export type Action =
-  /** End the child; `ended` follows. */
-  | { type: 'stop' }
-  /** Start the conversation again. */
-  | { type: 'start'; billing: Billing; prompt: boolean }
-  /** The child's end is ours. */
-  | { type: 'finish' }
-  /** Come back with `reminded`. */
-  | { type: 'remind'; afterMs: number }
-  | { type: 'log'; message: string }
-
-export type Rules = {
-  /** A limit of the account switches without a question. */
-  autoRestart: boolean
-  /** Why there is no key to switch to; `undefined` where there is one. */
-  noKey: string | undefined
-}
-
-export type Step = { state: State; actions: Action[] }
-
-export function initialState(billing: Billing, startedAt: number): State {
-  return {
-    billing,
-    startedAt,
-    met: [],
-    waiting: [],
-    notice: billing === 'api' ? { type: 'api', limit: undefined, failure: undefined } : { type: 'none' },
-    next: undefined,
-    quitting: false,
-    keyRefused: false,
-  }
-}
+/** How long the row tells of the return, in ms. */
+const RETURNED_MS = 10_000
 
 /** Every decision about limits and money. Pure: the same state and input give the same step. */
 export function transition(state: State, input: Input, rules: Rules): Step {
@@ -85,19 +39,49 @@ export function transition(state: State, input: Input, rules: Rules): Step {
   switch (input.type) {
     case 'limit':
       return meetLimit(state, input, rules)
+    case 'believed':
+      return believeLimit(state, input.limit, rules)
+    case 'cleared':
+      return clearLimits(state, input.now)
     case 'reminded':
       return offerWaiting(state, rules)
     case 'failure':
       return meetFailure(state, input.failure, input.at)
     case 'key':
       return pressKey(state, input.key, rules)
+    case 'dismiss':
+      return dismiss(state)
+    case 'spent':
+      return countSpent(state, input.spent, rules)
+    case 'time':
+      return lookAtClock(state, input, rules)
+    case 'held': {
+      const { notice } = state
+      if (notice.type !== 'switching') return stay(state)
+      return stay({ ...state, notice: { ...notice, waitsFor: input.waitsFor } })
+    }
     case 'stuck':
       return giveUpSwitch(state, input.reason)
     case 'quit':
       return stay({ ...state, quitting: true })
     case 'ended':
-      return followChild(state, input.end, input.now)
+      return followChild(state, input, rules)
   }
+}
+
+/** Epoch ms at which `time` may change something by itself; `undefined`: never. */
+export function nextLook(state: State): number | undefined {
+  const { notice, returnedAt } = state
+  if (notice.type === 'returned') return notice.until
+  const limit = limitOf(notice)
+  if (limit?.resetsAt === undefined || state.next !== undefined) return undefined
+  const due = limit.resetsAt + AFTER_RESET_MS
+  if (state.billing === 'subscription') return due
+  const told = besideOf(notice)
+  const back = told.type === 'api' ? told.back : undefined
+  // The user's turn; and while a question stands in the row, nothing goes by itself.
+  if (back === 'offered' || (back === 'waiting' && notice.type === 'question')) return undefined
+  return returnedAt === undefined ? due : Math.max(due, returnedAt + BETWEEN_RETURNS_MS)
 }
 
 function meetLimit(state: State, input: Extract<Input, { type: 'limit' }>, rules: Rules): Step {
@@ -116,17 +100,34 @@ function meetLimit(state: State, input: Extract<Input, { type: 'limit' }>, rules
   const met = { ...state, met: [...state.met, key] }
   const seen = log(`limit met: ${limit.window}, ${limit.verdict} (${limit.source}): ${limit.text}`)
   if (limit.verdict === 'tell') {
-    return { state: { ...met, notice: { type: 'told', text: limit.text } }, actions: [seen] }
+    return {
+      state: { ...met, notice: besideQuestion(state, { type: 'told', text: limit.text }) },
+      actions: [seen],
+    }
   }
+  const announce: Action = { type: 'announce', about: 'limit', limit }
   const obstacle = findObstacle(state, rules, version)
   if (obstacle !== undefined) {
-    return { state: { ...met, notice: { type: 'unable', limit, ...obstacle } }, actions: [seen] }
+    const notice = besideQuestion(state, { type: 'unable', limit, ...obstacle })
+    return { state: { ...met, notice }, actions: [seen, { ...announce, obstacle }] }
   }
-  if (limit.verdict === 'switch' && rules.autoRestart) {
+  if (mayGoOn(state, input, rules)) {
     const step = switchTo(met, { billing: 'api', prompt: true, limit })
-    return { ...step, actions: [seen, ...step.actions] }
+    return { ...step, actions: [seen, announce, ...step.actions] }
   }
-  return { state: { ...met, notice: besideQuestion(state, { type: 'offer', limit }) }, actions: [seen] }
+  const notice = besideQuestion(state, { type: 'offer', limit })
+  return { state: { ...met, notice }, actions: [seen, announce] }
+}
+
+/** Whether money may be spent without a question. */
+function mayGoOn(
+  { clearedAt, spent }: State,
+  { limit, usd }: Extract<Input, { type: 'limit' }>,
+  { autoRestart, caps }: Rules,
+): boolean {
+  // The end of a transcript is read again when the conversation comes back to it.
+  const isOver = clearedAt !== undefined && limit.at !== undefined && limit.at < clearedAt
+  return autoRestart && limit.verdict === 'switch' && !isOver && !wouldReach(spent, caps, usd)
 }
 
 /** The row of the main conversation follows within a second when its turn fails, and then decides. */
@@ -139,20 +140,57 @@ function offerWaiting(state: State, rules: Rules): Step {
   return meetLimit({ ...state, waiting }, { ...first, limit: { ...first.limit, verdict: 'offer' } }, rules)
 }
 
+/** The refused request of a wrong belief costs nothing, a switch on it would: it is only said. */
+function believeLimit(state: State, limit: Limit, rules: Rules): Step {
+  const { notice } = state
+  const known = limitOf(notice)
+  if (known !== undefined && isSameWindow(known, limit)) {
+    // It has slid later, or is known only now.
+    const isNews = limit.resetsAt !== undefined && limit.resetsAt > (known.resetsAt ?? 0)
+    return isNews ? stay({ ...state, notice: setReset(notice, limit.resetsAt) }) : stay(state)
+  }
+  if (state.billing === 'api' || state.next !== undefined || notice.type !== 'none') return stay(state)
+  if (limit.verdict === 'tell' || state.met.includes(limitKey(limit))) return stay(state)
+  const obstacle = findObstacle(state, rules, undefined)
+  if (obstacle !== undefined) return stay({ ...state, notice: { type: 'unable', limit, ...obstacle } })
+  return stay({ ...state, notice: { type: 'offer', limit, isBelieved: true } })
+}
+
+/** True for two sightings of one window, whatever they say of its reset. */
+function isSameWindow(one: Limit, other: Limit): boolean {
+  if (one.window === 'unknown') return limitKey(one) === limitKey(other)
+  const nameOf = (limit: Limit) => limitKey({ ...limit, resetsAt: undefined })
+  return nameOf(one) === nameOf(other)
+}
+
+/** What was said of a limit that is over is taken back; a session on the key may go back. */
+function clearLimits(state: State, now: number): Step {
+  const { notice } = state
+  const told = besideOf(notice)
+  if (told.type === 'api') {
+    if (told.limit === undefined || told.back !== undefined) return stay(state)
+    // Nobody knows when it really ends: one may try, but not by itself.
+    if (told.limit.resetsAt === undefined) return offerBack(state, told)
+    return stay({ ...state, notice: setReset(notice, Math.min(told.limit.resetsAt, now)) })
+  }
+  const isOver = told.type === 'offer' || told.type === 'unable'
+  const rest = isOver ? besideQuestion(state, { type: 'none' }) : notice
+  return stay({ ...state, met: [], waiting: [], clearedAt: now, notice: rest })
+}
+
 /** Why there can be no switch, and what to do about it. */
-function findObstacle(
-  state: State,
-  rules: Rules,
-  version: string | undefined,
-): { reason: string; repair: string } | undefined {
+function findObstacle(state: State, rules: Rules, version: string | undefined): Obstacle | undefined {
   if (isTooOld(version)) {
     const reason = `Claude Code ${version} cannot take a conversation to the key`
     return { reason, repair: 'update it with `claude update`' }
   }
   if (state.keyRefused)
     return { reason: 'the API refused the key', repair: 'set another and start claudef again' }
-  if (rules.noKey === undefined) return undefined
-  return { reason: rules.noKey, repair: 'set CLAUDE_FALLBACK_API_KEY and start claudef again' }
+  if (rules.noKey !== undefined) {
+    return { reason: rules.noKey, repair: 'give one with `claude-fallback key set`' }
+  }
+  if (judgeSpent(state.spent, rules.caps) === 'reached') return describeReached(state.spent, rules.caps)
+  return undefined
 }
 
 /** Before 2.0.76 a resumed conversation moves to another file, or the settings' key is ignored (measured on 1.0.90). */
@@ -166,7 +204,8 @@ function meetFailure(state: State, failure: ApiFailure, at: number | undefined):
   const past = at !== undefined && at < state.startedAt
   if (past || state.billing !== 'api' || state.next !== undefined || failure.effect === 'ignore')
     return stay(state)
-  const notice: Notice = { type: 'api', limit: limitOf(state.notice), failure }
+  const told = besideOf(state.notice)
+  const notice: Notice = { ...(told.type === 'api' ? told : apiNotice(undefined)), failure }
   return {
     state: {
       ...state,
@@ -180,67 +219,161 @@ function meetFailure(state: State, failure: ApiFailure, at: number | undefined):
 function pressKey(state: State, key: 'switch' | 'enter' | 'escape' | 'other', rules: Rules): Step {
   const { notice } = state
   if (notice.type === 'question') {
-    if (key === 'enter') {
-      const limit = limitOf(notice.before)
-      return switchTo(state, { billing: notice.billing, prompt: notice.billing === 'api', limit })
-    }
-    // Anything else than a clear yes is a no.
-    return key === 'switch' ? stay(state) : stay({ ...state, notice: notice.before })
+    if (key === 'enter') return answerYes(state, notice, rules)
+    // Anything else than a clear yes is a no; the switch key again takes the offer itself away.
+    const answered = { ...state, notice: notice.before }
+    return key === 'switch' ? dismiss(answered) : stay(answered)
   }
   if (key !== 'switch') return stay(state)
-  if (notice.type === 'offer' && rules.noKey === undefined) {
-    return stay({ ...state, notice: { type: 'question', billing: 'api', before: notice } })
-  }
   if (notice.type === 'api') {
     return stay({ ...state, notice: { type: 'question', billing: 'subscription', before: notice } })
   }
-  return stay(state)
+  if (notice.type !== 'offer') return stay(state)
+  // Since the offer was made, others may have spent what a cap leaves.
+  const obstacle = findObstacle(state, rules, undefined)
+  if (obstacle !== undefined) {
+    return stay({ ...state, notice: { type: 'unable', limit: notice.limit, ...obstacle } })
+  }
+  return stay({ ...state, notice: { type: 'question', billing: 'api', before: notice } })
 }
 
-function switchTo(state: State, next: NonNullable<State['next']>): Step {
-  const notice: Notice = { type: 'switching', billing: next.billing }
+/** A yes counts for what was asked: not where the offer has been taken back meanwhile. */
+function answerYes(
+  state: State,
+  { billing, before }: Extract<Notice, { type: 'question' }>,
+  rules: Rules,
+): Step {
+  if (billing === 'subscription') return switchTo(state, { billing, prompt: false, limit: undefined })
+  if (before.type === 'none') {
+    const text = 'No switch: the limit is over, your subscription goes on'
+    return stay({ ...state, notice: { type: 'told', text } })
+  }
+  if (before.type !== 'offer') return stay({ ...state, notice: before })
+  const { limit, isBelieved } = before
+  const obstacle = findObstacle(state, rules, undefined)
+  if (obstacle !== undefined) return stay({ ...state, notice: { type: 'unable', limit, ...obstacle } })
+  // What another session met has interrupted nothing here that could go on.
+  return switchTo(state, { billing, prompt: isBelieved !== true, limit })
+}
+
+/** What is only said may go. Who pays stays in sight. */
+function dismiss(state: State): Step {
+  const { notice } = state
+  if (notice.type === 'question') return dismiss({ ...state, notice: notice.before })
+  const stays = notice.type === 'api' || notice.type === 'switching'
+  return stay(stays ? state : { ...state, notice: { type: 'none' } })
+}
+
+/** A cap that is reached ends API billing, and nothing starts it again but the user. */
+function countSpent(state: State, spent: Spent, rules: Rules): Step {
+  const counted = { ...state, spent }
+  if (state.billing !== 'api' || state.next !== undefined) return stay(counted)
+  const standing = judgeSpent(spent, rules.caps)
+  if (standing === 'reached') {
+    const { reason, repair } = describeReached(spent, rules.caps)
+    const notice: Notice = { type: 'told', text: `API billing has ended: ${reason} · ${repair}` }
+    const step = switchTo(counted, { billing: 'subscription', prompt: false, limit: undefined, notice })
+    const stop: Action = { type: 'stop', afterTool: true }
+    const actions: Action[] = [stop, log(reason), { type: 'announce', about: 'cap' }]
+    return { ...step, actions }
+  }
+  // Another day, another warning.
+  if (standing === 'free') return stay({ ...counted, hasWarned: false })
+  if (state.hasWarned) return stay(counted)
+  return { state: { ...counted, hasWarned: true }, actions: [{ type: 'announce', about: 'near cap' }] }
+}
+
+function lookAtClock(before: State, input: Extract<Input, { type: 'time' }>, rules: Rules): Step {
+  const state = mendClock(before, input.now)
+  const { notice } = state
+  const due = nextLook(state)
+  if (due === undefined || input.now < due) return stay(state)
+  if (notice.type === 'returned') return stay({ ...state, notice: { type: 'none' } })
+  const told = besideOf(notice)
+  if (told.type !== 'api') return clearLimits(state, input.now)
+  if (!rules.autoRestart || !rules.autoReturn) return offerBack(state, told)
+  if (!input.isReady || notice.type === 'question') {
+    return stay({ ...state, notice: besideQuestion(state, { ...told, back: 'waiting' }) })
+  }
+  const back: Notice = { type: 'returned', until: input.now + RETURNED_MS }
+  const returning = { ...state, returnedAt: input.now }
+  return switchTo(returning, { billing: 'subscription', prompt: false, limit: undefined, notice: back })
+}
+
+/** Where the clock was set back, what lies ahead by its old hands is not waited for. */
+function mendClock(state: State, now: number): State {
+  const { notice, returnedAt } = state
+  const mended =
+    notice.type === 'returned' ? { ...notice, until: Math.min(notice.until, now + RETURNED_MS) } : notice
+  return { ...state, notice: mended, returnedAt: returnedAt && Math.min(returnedAt, now) }
+}
+
+function offerBack(state: State, told: ApiNotice): Step {
+  const notice = besideQuestion(state, { ...told, back: 'offered' })
+  return { state: { ...state, notice }, actions: [{ type: 'announce', about: 'back' }] }
+}
+
+function switchTo(state: State, how: Omit<Next, 'before'>): Step {
+  const notice: Notice = { type: 'switching', billing: how.billing }
   return {
-    state: { ...state, next, notice },
-    actions: [{ type: 'stop' }, log(`switching to ${next.billing} billing`)],
+    state: { ...state, next: { ...how, before: state.notice }, notice },
+    actions: [{ type: 'stop' }, log(`switching to ${how.billing} billing`)],
   }
 }
 
+/** Who pays stays in sight, and the way back open. */
 function giveUpSwitch(state: State, reason: string): Step {
-  return {
-    state: { ...state, next: undefined, notice: { type: 'told', text: `No switch: ${reason}` } },
-    actions: [log(reason)],
-  }
+  const { next, billing } = state
+  if (next === undefined) return stay(state)
+  const text = `No switch: ${reason}`
+  const failure: ApiFailure = { type: 'other', text, effect: 'tell' }
+  const notice: Notice =
+    billing === 'api' ? { ...apiNotice(limitOf(next.before)), failure } : { type: 'told', text }
+  return { state: { ...state, next: undefined, notice }, actions: [log(reason)] }
 }
 
-function followChild(state: State, end: ChildEnd, now: number): Step {
+function followChild(state: State, { end, now }: Extract<Input, { type: 'ended' }>, rules: Rules): Step {
   if (state.quitting) return { state, actions: [{ type: 'finish' }] }
-  if (state.next !== undefined) {
-    const { billing, prompt, limit } = state.next
-    const next = { ...initialState(billing, now), keyRefused: state.keyRefused }
-    const notice: Notice = billing === 'api' ? { type: 'api', limit, failure: undefined } : next.notice
-    return { state: { ...next, notice }, actions: [{ type: 'start', billing, prompt }] }
-  }
+  if (state.next !== undefined) return startNext(state, state.next, now, rules)
   const switched = state.billing === 'api' && limitOf(state.notice) !== undefined
   // The conversation did not open on the API: better on the subscription, waiting, than lost.
   if (switched && end.failed && !end.opened) {
     const text = 'API billing could not start: back on the subscription, whose limit still holds'
     const notice: Notice = { type: 'told', text }
     return {
-      state: { ...initialState('subscription', now), notice, keyRefused: true },
+      state: { ...initialState('subscription', now), ...lasting(state), notice, keyRefused: true },
       actions: [log(text), { type: 'start', billing: 'subscription', prompt: false }],
     }
   }
   return { state, actions: [{ type: 'finish' }] }
 }
 
-/** A question stays until it is answered, or an Enter that was meant for it would go to Claude Code. */
-function besideQuestion({ notice }: State, news: Notice): Notice {
-  return notice.type === 'question' ? { ...notice, before: news } : news
+function startNext(state: State, next: Next, now: number, rules: Rules): Step {
+  const { billing, limit } = next
+  const begun = { ...initialState(billing, now), ...lasting(state) }
+  const own = billing === 'api' ? { ...apiNotice(limit), ...retry(state, limit) } : begun.notice
+  // While the child was ending others may have reached a cap: the next one is given nothing to do, and ends in turn.
+  const prompt = next.prompt && judgeSpent(state.spent, rules.caps) !== 'reached'
+  return {
+    state: { ...begun, notice: delay(next.notice ?? own, now) },
+    actions: [{ type: 'start', billing, prompt }],
+  }
 }
 
-function limitOf(notice: Notice): Limit | undefined {
-  if (notice.type === 'question') return limitOf(notice.before)
-  return notice.type === 'offer' || notice.type === 'api' ? notice.limit : undefined
+/** Why a session stays on the key though its reset has come. */
+function retry({ returnedAt }: State, limit: Limit | undefined): Pick<ApiNotice, 'triesAt'> {
+  if (returnedAt === undefined || limit?.resetsAt === undefined) return {}
+  const triesAt = returnedAt + BETWEEN_RETURNS_MS
+  return triesAt > limit.resetsAt + AFTER_RESET_MS ? { triesAt } : {}
+}
+
+/** The seconds in which the row tells of a return begin when there is a child to return to. */
+function delay(notice: Notice, now: number): Notice {
+  return notice.type === 'returned' ? { ...notice, until: now + RETURNED_MS } : notice
+}
+
+function lasting({ keyRefused, spent, hasWarned, returnedAt }: State): Lasting {
+  return { keyRefused, spent, hasWarned, returnedAt }
 }
 
 function log(message: string): Action {

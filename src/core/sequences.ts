@@ -1,8 +1,10 @@
 /** One escape sequence of a program's output. Other strings than OSC (DCS, APC) are read over. */
-type Sequence =
+export type Sequence =
   | { type: 'escape'; intermediates: string; final: string }
   | { type: 'csi'; parameters: string; final: string }
   | { type: 'osc'; text: string }
+  /** `CSI … m`, by far the most common: all that matters is whether it sets anything, or resets all. */
+  | { type: 'style'; isPlain: boolean }
 
 /** Where the output stands, and the sequence that it is in the middle of. */
 export type SequenceReader = {
@@ -17,6 +19,10 @@ const BEL = 0x07
 const CAN = 0x18
 const SUB = 0x1a
 const OSC = 0x5d
+const BRACKET = 0x5b
+const STYLE = 0x6d
+const PLAIN = { type: 'style', isPlain: true } as const
+const STYLED = { type: 'style', isPlain: false } as const
 
 /** The longest sequence that is kept whole; the tail of a longer one (an image, a long title) is not read. */
 const MAX_PENDING = 256
@@ -25,17 +31,47 @@ export function createSequenceReader(): SequenceReader {
   return { state: 'ground', pending: [] }
 }
 
-/** Reads the next piece of a program's output. Text between sequences costs one native search. */
-export function readSequences(reader: SequenceReader, output: Uint8Array, onSequence: OnSequence): void {
+/**
+ * Reads the next piece of a program's output. Text between sequences costs one native search; control sequences that
+ * end in none of `finals` (but `m`) may be left out, which is most of what programs send.
+ */
+export function readSequences(
+  reader: SequenceReader,
+  output: Uint8Array,
+  options: { finals: ReadonlySet<number>; onSequence: OnSequence },
+): void {
+  const { finals, onSequence } = options
   let at = 0
   while (at < output.length) {
     if (reader.state === 'ground') {
       at = output.indexOf(ESC, at)
       if (at === -1) return
-      reader.state = 'escape'
+      const end = skipSequence(output, at, finals)
+      if (end === undefined) reader.state = 'escape'
+      else if (output[end] === STYLE) onSequence(isPlain(output, at + 2, end) ? PLAIN : STYLED)
+      at = end ?? at
     } else readByte(reader, output[at] ?? 0, onSequence)
     at += 1
   }
+}
+
+/** Where the control sequence at `at` ends, if it is there whole with nothing odd in it, and no mode is set by it. */
+function skipSequence(output: Uint8Array, at: number, finals: ReadonlySet<number>): number | undefined {
+  // `CSI > … m` and the like are no styles.
+  const isOdd = output[at + 1] !== BRACKET || (output[at + 2] ?? 0) >> 2 === 0x3c >> 2
+  if (isOdd) return undefined
+  for (let end = at + 2; end < output.length; end++) {
+    const byte = output[end] ?? 0
+    if (byte >= 0x40 && byte <= 0x7e) return finals.has(byte) ? undefined : end
+    if (byte < 0x30 || byte > 0x3f) return undefined
+  }
+  return undefined
+}
+
+/** `CSI m` and `CSI 0 m`. */
+function isPlain(output: Uint8Array, from: number, end: number): boolean {
+  for (let at = from; at < end; at++) if (output[at] !== 0x30) return false
+  return true
 }
 
 function readByte(reader: SequenceReader, byte: number, onSequence: OnSequence): void {

@@ -6,6 +6,8 @@ export type OurSettings = {
   directories?: readonly string[]
   /** Shell command that prints the API key; with it Claude Code bills the API and not the login. */
   apiKeyHelper?: string
+  /** The user's own status line, read along, or claudef's. */
+  statusLine?: Record<string, unknown> | undefined
 }
 
 /** The user's own `--settings` with ours added: their hooks stay and run first. */
@@ -19,6 +21,7 @@ export function mergeSettings(user: Record<string, unknown>, ours: OurSettings):
     hooks: { ...hooks, SessionStart: [...theirs, hook] },
     ...(directories.length === 0 ? {} : { permissions: addDirectories(user.permissions, directories) }),
     ...(ours.apiKeyHelper === undefined ? {} : { apiKeyHelper: ours.apiKeyHelper }),
+    ...(ours.statusLine === undefined ? {} : { statusLine: ours.statusLine }),
   }
 }
 

@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs'
 
 const names = readdirSync(import.meta.dirname)
+  .filter((file) => file.endsWith('.js'))
   .map((file) => file.replace(/\.js$/, ''))
   .filter((name) => name !== 'run' && !name.includes('.'))
 const [name, ...args] = process.argv.slice(2)

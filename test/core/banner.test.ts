@@ -8,7 +8,18 @@ import type { Notice } from '../../src/core/policy.ts'
 const NOW = Date.parse('2026-11-22T14:00:38Z')
 const HOUR = 3_600_000
 
-const CONTEXT: BannerContext = { columns: 100, now: NOW, timeZone: 'UTC', key: '…abcd', color: false }
+const CONTEXT: BannerContext = {
+  columns: 100,
+  now: NOW,
+  timeZone: 'UTC',
+  key: '…abcd',
+  color: false,
+  switchKey: 'Ctrl+]',
+  spent: { usd: 0, isLowerBound: false, isNearCap: false },
+  estimate: undefined,
+  note: undefined,
+  frame: 0,
+}
 
 const LIMIT: Limit = {
   window: 'session',
@@ -43,15 +54,15 @@ describe('renderBanner', () => {
   test('offers', () => {
     expect(widths(OFFER)).toMatchInlineSnapshot(`
       [
-        " ⚠ 5-hour limit · resets 4:13pm, in 2h 13m · Ctrl+] continue on API billing",
-        " ⚠ 5-hour limit · resets 4:13pm, in 2h 13m · Ctrl+] continue on API billing",
+        " ⚠ 5-hour limit · resets 4:13pm, in 2h 13m · Ctrl+] continue on API billing · × dismiss",
+        " ⚠ 5-hour limit · resets 4:13pm, in 2h 13m · Ctrl+] continue on API billing · × dismiss",
         " ⚠ 5-hour limit ·… · Ctrl+] API billing",
       ]
     `)
     expect(widths({ type: 'offer', limit: WEEKLY })).toMatchInlineSnapshot(`
       [
-        " ⚠ Weekly limit · resets Nov 25, 2:13pm · Ctrl+] continue on API billing",
-        " ⚠ Weekly limit · resets Nov 25, 2:13pm · Ctrl+] continue on API billing",
+        " ⚠ Weekly limit · resets Nov 25, 2:13pm · Ctrl+] continue on API billing · × dismiss",
+        " ⚠ Weekly limit · resets Nov 25, 2:13pm · Ctrl+] continue on API billing · × dismiss",
         " ⚠ Weekly limit ·… · Ctrl+] API billing",
       ]
     `)
@@ -60,8 +71,8 @@ describe('renderBanner', () => {
   test('offers at one model’s limit, which leaves the others', () => {
     expect(widths({ type: 'offer', limit: OPUS })).toMatchInlineSnapshot(`
       [
-        " ⚠ Opus limit · /model to another model stays on your plan · Ctrl+] continue on API billing",
-        " ⚠ Opus limit · /model to another model stays on your plan · Ctrl+] continue on API billing",
+        " ⚠ Opus limit · /model to another model stays on your plan · Ctrl+] continue on API billing · × dismiss",
+        " ⚠ Opus limit · /model to another model stays on your plan · Ctrl+] API billing",
         " ⚠ Opus limit · /… · Ctrl+] API billing",
       ]
     `)
@@ -110,16 +121,16 @@ describe('renderBanner', () => {
   test('says that it switches', () => {
     expect(widths({ type: 'switching', billing: 'api' })).toMatchInlineSnapshot(`
       [
-        " Going on with API billing…",
-        " Going on with API billing…",
-        " Going on with API billing…",
+        " ⠋ Going on with API billing…",
+        " ⠋ Going on with API billing…",
+        " ⠋ Going on with API billing…",
       ]
     `)
     expect(widths({ type: 'switching', billing: 'subscription' })).toMatchInlineSnapshot(`
       [
-        " Going on with your subscription…",
-        " Going on with your subscription…",
-        " Going on with your subscription…",
+        " ⠋ Going on with your subscription…",
+        " ⠋ Going on with your subscription…",
+        " ⠋ Going on with your subscription…",
       ]
     `)
   })
@@ -127,16 +138,16 @@ describe('renderBanner', () => {
   test('says who pays', () => {
     expect(widths(API)).toMatchInlineSnapshot(`
       [
-        " API billing (key …abcd) · 5-hour limit · resets 4:13pm, in 2h 13m · Ctrl+] back to the subscription",
-        " API billing (key …abcd) · 5-hour limit · resets 4:13pm, in 2h 13m · Ctrl+] back",
-        " API billing (key …abcd)… · Ctrl+] back",
+        " API billing (key …abcd) · subscription back at 4:13pm · Ctrl+] return",
+        " API billing (key …abcd) · subscription back at 4:13pm · Ctrl+] return",
+        " API billing (key …abc… · Ctrl+] return",
       ]
     `)
     expect(widths({ type: 'api', limit: undefined, failure: undefined })).toMatchInlineSnapshot(`
       [
-        " API billing (key …abcd) · Ctrl+] back to the subscription",
-        " API billing (key …abcd) · Ctrl+] back to the subscription",
-        " API billing (key …abcd) · Ctrl+] back",
+        " API billing (key …abcd) · Ctrl+] return",
+        " API billing (key …abcd) · Ctrl+] return",
+        " API billing (key …abc… · Ctrl+] return",
       ]
     `)
   })
@@ -144,9 +155,9 @@ describe('renderBanner', () => {
   test('says what went wrong on the key', () => {
     expect(widths({ type: 'api', limit: LIMIT, failure: CREDIT })).toMatchInlineSnapshot(`
       [
-        " ⚠ API billing: Credit balance is too low · Ctrl+] back to the subscription",
-        " ⚠ API billing: Credit balance is too low · Ctrl+] back to the subscription",
-        " ⚠ API billing: Credit b… · Ctrl+] back",
+        " ⚠ API billing: Credit balance is too low · Ctrl+] return",
+        " ⚠ API billing: Credit balance is too low · Ctrl+] return",
+        " ⚠ API billing: Credit… · Ctrl+] return",
       ]
     `)
   })
@@ -155,9 +166,9 @@ describe('renderBanner', () => {
     const colors = [OFFER, { type: 'question', billing: 'api', before: OFFER } as const, API].map((notice) =>
       render(notice, { color: true })?.replace(/ .* /, ' … '),
     )
-    expect(colors).toEqual(['\x1b[33m … billing\x1b[0m', '\x1b[1;33m … no\x1b[0m', '\x1b[36m … back\x1b[0m'])
+    expect(colors).toEqual(['\x1b[33m … dismiss\x1b[0m', '\x1b[1;33m … no\x1b[0m', '\x1b[36m … return\x1b[0m'])
     expect(render({ type: 'switching', billing: 'api' }, { color: true })).toBe(
-      ' Going on with API billing…\x1b[0m',
+      ' ⠋ Going on with API billing…\x1b[0m',
     )
   })
 
@@ -170,14 +181,14 @@ describe('renderBanner', () => {
     ['unknown', 'Usage limit'],
   ])('calls the limit %s "%s", with no reset where none is known', (window, name) => {
     const limit: Limit = { ...LIMIT, window, resetsAt: undefined }
-    expect(render({ type: 'offer', limit })).toBe(` ⚠ ${name} · Ctrl+] continue on API billing`)
+    expect(render({ type: 'offer', limit })).toBe(` ⚠ ${name} · Ctrl+] continue on API billing · × dismiss`)
   })
 })
 
 describe('the time of the reset', () => {
   function reset(resetsAt: number, timeZone = 'UTC', now = NOW): string | undefined {
     const row = render({ type: 'offer', limit: { ...LIMIT, resetsAt } }, { timeZone, now })
-    return /resets (.*) · /.exec(row ?? '')?.[1]
+    return /resets (.*?) · Ctrl/.exec(row ?? '')?.[1]
   }
 
   test.each([

@@ -14,9 +14,14 @@ import {
 const START = Date.parse('2026-11-22T14:00:00Z')
 const VERSION = '2.1.330'
 
-const ASK: Rules = { autoRestart: false, noKey: undefined }
-const AUTO: Rules = { autoRestart: true, noKey: undefined }
-const NO_KEY: Rules = { autoRestart: true, noKey: 'no API key' }
+const ASK: Rules = {
+  autoRestart: false,
+  autoReturn: true,
+  noKey: undefined,
+  caps: { session: Infinity, day: Infinity },
+}
+const AUTO: Rules = { ...ASK, autoRestart: true }
+const NO_KEY: Rules = { ...AUTO, noKey: 'no API key' }
 
 const LIMIT: Limit = {
   window: 'session',
@@ -55,7 +60,7 @@ function end(how: { failed?: boolean; opened?: boolean } = {}): Input {
   return { type: 'ended', end: { failed: false, opened: true, ...how }, now: START + 5000 }
 }
 
-/** All inputs one after the other. Log lines are left out of the actions, for `logs` has them. */
+/** All inputs one after the other. Log lines and announcements are left out of the actions. */
 function run(inputs: Input[], rules: Rules, billing: Billing = 'subscription') {
   let state = initialState(billing, START)
   const all: Action[] = []
@@ -65,7 +70,8 @@ function run(inputs: Input[], rules: Rules, billing: Billing = 'subscription') {
     all.push(...step.actions)
   }
   const logs = all.filter((action) => action.type === 'log').map(({ message }) => message)
-  return { state, notice: state.notice, actions: all.filter(({ type }) => type !== 'log'), logs }
+  const actions = all.filter(({ type }) => type !== 'log' && type !== 'announce')
+  return { state, notice: state.notice, actions, logs, announced: all.filter(({ type }) => type === 'announce') }
 }
 
 const TO_API = { type: 'start', billing: 'api', prompt: true }
@@ -104,7 +110,7 @@ describe('a limit of the account', () => {
       type: 'unable',
       limit: LIMIT,
       reason: 'no API key',
-      repair: 'set CLAUDE_FALLBACK_API_KEY and start claudef again',
+      repair: 'give one with `claude-fallback key set`',
     }
     expect(run([meet(LIMIT)], NO_KEY)).toMatchObject({ actions: [], notice: unable })
     expect(run([meet(LIMIT), press('switch'), press('enter')], NO_KEY)).toMatchObject({

@@ -98,7 +98,7 @@ export async function switchAtLimit(
   expect(setup.starts().length, 'starts of Claude Code').toBe(started + 1)
   await expectSameConversation(setup, before)
   expectNoFlash(screen)
-  expectBilledRow(screen, claim)
+  expectBilledRow(screen)
   expect(countIn(setup.log(), 'switching to api billing')).toBe(1)
   return expectPaidByKey(setup, { prompt, continuePrompt })
 }
@@ -129,13 +129,11 @@ export function expectNoFlash(screen: Screen): void {
   expect(screen.modes().buffer).toBe('alternate')
 }
 
-const LIMIT_NAMES: Record<string, string> = { five_hour: '5-hour limit', seven_day: 'Weekly limit' }
-
-function expectBilledRow(screen: Screen, claim: string): void {
+function expectBilledRow(screen: Screen): void {
   expect(screen.text()).toContain('API Usage Billing')
   expect(bottomRow(screen)).toMatch(/^ API billing\b/)
   expect(bottomRow(screen)).toContain(`…${key.slice(-4)}`)
-  expect(bottomRow(screen)).toContain(LIMIT_NAMES[claim])
+  expect(bottomRow(screen)).toContain('subscription back')
 }
 
 /** Every turn since the limit is the key's alone, and the first one has what was refused and what goes on. */

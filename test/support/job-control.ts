@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
-import { claudef, type Setup, setUp } from './claudef.ts'
-import { exists, findProcesses, readState, waitUntil } from './processes.ts'
+import { type Setup, setUp } from './claudef.ts'
+import { commandOf, exists, findProcesses, readState, waitUntil } from './processes.ts'
 import { openJob, type Shell } from './shell.ts'
 
 /** What a user does to a job, in a shell of theirs; the same as with plain claude. */
@@ -86,28 +86,32 @@ export const testJobControl = (shell: Shell) => {
     }
   })
 
-  test('a signal ends it while it is stopped, and nothing stays behind', async () => {
+  test.each([
+    ['before', ['SIGTERM', 'SIGCONT']],
+    ['after', ['SIGCONT', 'SIGTERM']],
+  ] as const)('a signal from %s it is continued ends it, and nothing stays behind', async (_, signals) => {
     const { screen, before, attributes, waitForStop, claudefPid } = await start()
     screen.key('Ctrl+Z')
     await waitForStop()
     const pid = claudefPid()
-    process.kill(pid, 'SIGTERM')
-    process.kill(pid, 'SIGCONT')
+    const [first, second] = signals
+    process.kill(pid, first)
+    if (first === 'SIGCONT') while (readState(pid) === 'T');
+    process.kill(pid, second)
     await waitUntil(() => !exists(pid))
     await waitUntil(() => findProcesses(`HOME=${setup.home.home}`).length === 1)
     expect(await attributes()).toBe(before.attributes)
   })
 
-  test('started by a script, which stops and goes on with it', async () => {
-    const script = () => {
-      setup.write('script', `#!/bin/sh\n"${process.execPath}" "${claudef}"\necho "the script: $?"\n`)
-      return setup.file('script')
-    }
-    const { screen, waitForStop, resume } = await start({ command: script })
+  test.each(['sh', 'bash'])('started by a script of %s, which stops and goes on with it', async (name) => {
+    const command = (plain: string) => `${name} -c '${plain}; echo "the script: $?"'`
+    const { screen, waitForStop, resume } = await start({ command })
+    const [script = 0] = findProcesses(`HOME=${setup.home.home}`).filter((pid) =>
+      commandOf(pid).startsWith(`${name}\0-c\0`),
+    )
     screen.key('Ctrl+Z')
     await waitForStop()
-    const [shells = 0] = findProcesses(`HOME=${setup.home.home}`).filter((pid) => readState(pid) === 'T')
-    expect(shells).toBeGreaterThan(0)
+    expect(readState(script)).toBe('T')
     await resume()
     await screen.submit('exit 3')
     await screen.waitFor('the script: 3')

@@ -1,10 +1,29 @@
-import { claudef, type Setup } from './claudef.ts'
+import { claudef } from './claudef.ts'
+import type { Home } from './home.ts'
 import { commandOf, findProcesses, readState, waitUntil } from './processes.ts'
+import type { Screen, ScreenOptions } from './screen.ts'
 
 /** An interactive shell without anybody's settings. */
 export type Shell = { file: string; args: string[]; env: Record<string, string> }
 
 export const bash: Shell = { file: 'bash', args: ['--norc', '--noprofile', '-i'], env: { PS1: 'prompt> ' } }
+export const zsh: Shell = { file: 'zsh', args: ['-f', '-i'], env: { PS1: 'prompt> ' } }
+export const fish: Shell = {
+  file: 'fish',
+  // With --no-config it has no bracketed paste. Without the folder it reads all manual pages, in the background.
+  args: [
+    '--private',
+    '-i',
+    '-C',
+    'function fish_prompt; printf "prompt> "; end; set fish_greeting; mkdir -p $__fish_user_data_dir/generated_completions',
+  ],
+  env: {},
+}
+
+type Setup = {
+  home: Home
+  draw: (args: string[], options: Partial<ScreenOptions>) => Promise<Screen>
+}
 
 /** A shell on a screen, for claudef to be one of its jobs. */
 export const openJob = async (setup: Setup, shell: Shell, env: Record<string, string> = {}) => {
@@ -32,7 +51,6 @@ export const openJob = async (setup: Setup, shell: Shell, env: Record<string, st
     ask,
     /** The command line of claudef. */
     command: `${process.execPath} ${claudef}`,
-    /** What programs find the terminal's attributes to be. */
     /** The terminal's modes while the shell waits for a command: all three ask for pastes to be bracketed. */
     modes: async () => {
       await waitUntil(() => screen.modes().bracketedPasteMode)
@@ -42,8 +60,10 @@ export const openJob = async (setup: Setup, shell: Shell, env: Record<string, st
     resume: async () => {
       await screen.submit('fg')
       await screen.waitFor('Claude Max')
-      await waitUntil(() => screen.termios().includes('-icanon'))
+      // Shells do not wait for lines themselves, but leave Ctrl+C and Ctrl+Z to the terminal.
+      await waitUntil(() => screen.termios().includes('-isig'))
     },
+    /** What programs find the terminal's attributes to be. */
     attributes: async () => /^\d+ \d+/.exec((await ask('stty -g | cksum')) ?? '')?.[0],
     /** Waits until claudef has stopped and the shell takes commands. */
     waitForStop: async () => {

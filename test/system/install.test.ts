@@ -84,6 +84,7 @@ describe('a clone', () => {
         ...['bin/claude-fallback.js', 'bin/claudef.js', 'fixtures/bin/claude'],
         ...filesOf(join(clone, 'fixtures/bin/fake')).map((name) => `fixtures/bin/fake/${name}`),
         ...modulesOf(join(clone, 'src'), '.ts').map((name) => `dist/${name}.js`),
+        ...filesOf(join(clone, 'dist')).flatMap((name) => (/^bundle-/.test(name) ? [`dist/${name}`] : [])),
       ]
       expect(packed.map((file) => file.path).sort()).toEqual(needed.sort())
       expect(packed.map((file) => file.path)).toContain('dist/key-helper.js')

@@ -1,0 +1,68 @@
+import { renderUsd } from './spend.ts'
+
+/** What API billing has cost so far, in USD. `isLowerBound`: a price in it is not known. */
+export type Spent = {
+  /** By this claudef, over all its stretches of API billing. */
+  session: number
+  /** By all claudefs of this user since midnight. */
+  day: number
+  isLowerBound: boolean
+}
+
+/** The most that may be spent, in USD; `Infinity`: no cap, 0: no API billing at all. */
+export type Caps = { session: number; day: number }
+
+export const NOTHING_SPENT: Spent = { session: 0, day: 0, isLowerBound: false }
+
+/** From this share of a cap on the user is warned. */
+const WARNING_SHARE = 0.8
+
+/** How the spending stands: `reached` a cap, `near` one, or neither. */
+export function judgeSpent(spent: Spent, caps: Caps): 'free' | 'near' | 'reached' {
+  if (spent.session >= caps.session || spent.day >= caps.day) return 'reached'
+  const isNear = spent.session >= caps.session * WARNING_SHARE || spent.day >= caps.day * WARNING_SHARE
+  return isNear ? 'near' : 'free'
+}
+
+/** True where `usd` more would reach a cap. Where the price is not known it is not. */
+export function wouldReach(spent: Spent, caps: Caps, usd: number | undefined): boolean {
+  const more = usd ?? 0
+  const after = { ...spent, session: spent.session + more, day: spent.day + more }
+  return judgeSpent(after, caps) === 'reached'
+}
+
+/**
+ * USD per token that no request exceeds: the dearest model known (Claude Opus 4.6, fast, with a long prompt, US-only;
+ * 2026) takes 82.50 USD a million for what is written to the cache, and 247.50 for what it answers. The tokens of the
+ * last answer count twice: they are sent along, and as many are expected again.
+ */
+const MOST_USD_PER_TOKEN = 350 / 1_000_000
+
+/** What a first request costs at the very most, for where the price table need not be loaded. */
+export function mostUsd(tokens: number): number {
+  return tokens * MOST_USD_PER_TOKEN
+}
+
+/** `the daily cap of $10.00 is reached ($10.12 spent)`, and the setting that raises it. */
+export function describeReached(spent: Spent, caps: Caps): { reason: string; repair: string } {
+  const isDay = spent.day >= caps.day
+  const [name, cap, usd, setting] = isDay
+    ? ['daily cap', caps.day, spent.day, 'max_usd_per_day']
+    : ["session's cap", caps.session, spent.session, 'max_usd']
+  const repair = `raise ${setting} and start claudef again`
+  if (cap === 0) return { reason: `${setting} is 0, so there is no API billing`, repair }
+  const amount = renderUsd({ usd, isLowerBound: spent.isLowerBound })
+  return {
+    reason: `the ${name} of ${renderUsd({ usd: cap, isLowerBound: false })} is reached (${amount} spent)`,
+    repair,
+  }
+}
+
+/** `$10.00 a day`, `$2.00 a session and $10.00 a day`, `no cap`. */
+export function describeCaps({ session, day }: Caps): string {
+  const parts = [
+    session === Infinity ? '' : `${renderUsd({ usd: session, isLowerBound: false })} a session`,
+    day === Infinity ? '' : `${renderUsd({ usd: day, isLowerBound: false })} a day`,
+  ].filter((part) => part !== '')
+  return parts.length === 0 ? 'no cap' : parts.join(' and ')
+}

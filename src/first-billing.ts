@@ -1,0 +1,41 @@
+import type { Config } from './config.ts'
+import { describeReached, judgeSpent } from './core/budget.ts'
+import { describeClock } from './core/limit-words.ts'
+import type { Billing } from './core/policy.ts'
+import { modeInForce } from './core/shared-state.ts'
+import { explainMissingKey, type FoundKey } from './key.ts'
+import { openLedger } from './ledger.ts'
+import type { Log } from './log.ts'
+import { openSharedState } from './state.ts'
+
+/**
+ * Who pays for a session that begins: what the settings say, else the mode that the user has set for a while. The
+ * subscription where there is no key to pay with, or a cap is reached; `note` then says why.
+ */
+export async function chooseFirstBilling(world: {
+  config: Config
+  lookUpKey: () => Promise<FoundKey>
+  log: Log
+  now: () => number
+}): Promise<{ billing: Billing; note: string | undefined }> {
+  const { config, now } = world
+  const { home, maxUsd, maxUsdPerDay } = config
+  const state = await openSharedState({ ...world, home }).read()
+  const isMode = config.billing === undefined
+  if ((config.billing ?? modeInForce(state, now())) === 'subscription') {
+    return { billing: 'subscription', note: undefined }
+  }
+  const who = isMode ? 'The mode is api' : 'The billing is set to api'
+  const refuse = (reason: string) => ({
+    billing: 'subscription' as const,
+    note: `${who}, but ${reason}: on the subscription`,
+  })
+  const missing = explainMissingKey(await world.lookUpKey())
+  if (missing !== undefined) return refuse(`there is no key to pay with (${missing})`)
+  const caps = { session: maxUsd, day: maxUsdPerDay }
+  const spent = { session: 0, day: await openLedger({ ...world, home }).today(now()), isLowerBound: false }
+  if (judgeSpent(spent, caps) === 'reached') return refuse(describeReached(spent, caps).reason)
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions()
+  const until = describeClock(state.mode?.until ?? 0, { now: now(), timeZone })
+  return { billing: 'api', note: isMode ? `mode api until ${until.replace(/^at /, '')}` : 'by choice' }
+}
