@@ -6,7 +6,8 @@ const HELP = `claude-fallback: the companion of claudef, which is Claude Code th
 
 Usage: claude-fallback <command>
 
-  demo      Show a session meet its usage limit and go on, on a stand-in for Claude Code:
+  demo [switch|banner|return|draft|budget|monitor]
+            Show a session meet its usage limit and go on, on a stand-in for Claude Code:
             no account, no key, no network. Live in a terminal, else printed screen by screen.
   explain [--json] <transcript.jsonl>...
             Tell of each row that is a limit, or looks like one, what claudef takes it for, and why.
@@ -20,6 +21,7 @@ Usage: claude-fallback <command>
   mode [api|subscription] [--json]
             Show or set what new sessions start on; api ends with the limit, or after 24 hours.
   clear     Forget the usage limits that were detected.
+  draft     Print what stood in the input box at the last switch, where it could not be put back.
   doctor [--json] [--online]
             Check what claudef needs, and say how to repair what is missing.
   start     Watch the sessions of plain claude as well, and tell of their limits; --daemon: in the background.
@@ -109,6 +111,10 @@ async function run(name: string): Promise<number> {
     case 'mode': {
       const { runMode } = await import('./mode.ts')
       return runMode(companion)
+    }
+    case 'draft': {
+      const { runDraft } = await import('./draft-command.ts')
+      return runDraft(companion)
     }
     case 'clear': {
       const { runClear } = await import('./mode.ts')

@@ -57,7 +57,8 @@ async function readProcess(config: string, pid: number): Promise<ProcessState> {
     const state: unknown = JSON.parse(await readFile(stateFile(config, pid), 'utf8'))
     if (!isObject(state)) return { sessionId: undefined, status: undefined }
     const sessionId = typeof state.sessionId === 'string' ? state.sessionId : undefined
-    const status = STATUSES.find((known) => known === state.status)
+    // `shell`: idle itself, with a command in the background.
+    const status = state.status === 'shell' ? 'idle' : STATUSES.find((known) => known === state.status)
     return { sessionId, status }
   } catch {
     return { sessionId: undefined, status: undefined }

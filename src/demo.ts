@@ -1,95 +1,132 @@
+import { type ChildProcess, spawn } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import type tty from 'node:tty'
-import type { Companion } from './companion.ts'
+import { type Companion, USAGE_ERROR } from './companion.ts'
+import { DEMO_NAMES, DEMOS, type Demo } from './demo-scenes.ts'
+import { type Command, frame, openScreen } from './demo-screen.ts'
 import { runInherited } from './inherit.ts'
-import { type Ending, loadPty } from './pty.ts'
 
-/** 80 by 24 as terminals start, a little higher so that the whole conversation stays in sight. */
-const SIZE = { columns: 100, rows: 26 }
+const HELP = `Usage: claude-fallback demo [${DEMO_NAMES.join('|')}]
 
-/** How long one scene may take to come, in ms. */
-const SCENE_MS = 20_000
+Shows claudef at work on a stand-in for Claude Code: no account, no key, no network. Live in a terminal, else printed
+screen by screen.
+
+  switch   a session meets its usage limit and goes on with the key (default)
+  banner   the same where one is asked first
+  return   back to the subscription when the limit has reset
+  draft    what was being typed stands there again after the switch
+  budget   a cap ends API billing
+  monitor  a session without claudef, and what the monitor says of it
+`
 
 const ENDING: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
-type Scene = { caption: string; isThere: (screen: string) => boolean }
+/** How long the monitor may take to say something, in ms. */
+const MONITOR_MS = 10_000
 
-const SCENES: Scene[] = [
-  {
-    caption: '1. A session on the subscription. The prompt has been sent.',
-    isThere: (screen) => screen.includes('Claude Max') && screen.includes(PROMPT),
-  },
-  {
-    caption: '2. The same conversation on the API key: the limit was met, nobody pressed a key.',
-    isThere: (screen) => screen.includes('API Usage Billing') && screen.includes('(via API)'),
-  },
-]
-
-const PROMPT = 'Write a haiku about terminals'
+type World = Pick<Companion, 'args' | 'env' | 'stdin' | 'stdout'>
 
 /**
- * Shows the main job with the fake Claude Code: a session meets the subscription's limit and goes on with a made-up
- * key. Live where both ends are a terminal; else on a terminal of its own, whose screens are printed.
+ * Runs one of the demos, with a made-up login and a made-up key. Live where both ends are a terminal; else on a terminal
+ * of its own, whose screens are printed.
  * @returns the exit code: 1 where a scene did not come
  */
-export async function runDemo(world: Pick<Companion, 'args' | 'env' | 'stdin' | 'stdout'>): Promise<number> {
-  if (world.args.length > 0) {
-    process.stderr.write(`claude-fallback demo takes no argument, and got '${world.args.join(' ')}'.\n`)
-    return 2
-  }
-  const home = makeHome()
-  const claudef = path.join(import.meta.dirname, '../bin/claudef.js')
-  const command = {
-    file: process.execPath,
-    args: [claudef, PROMPT],
-    env: demoEnvironment(world.env, home),
-  }
-  try {
-    if (!world.stdin.isTTY || !world.stdout.isTTY) return await printScenes(command, world.stdout)
-    world.stdout.write(INTRODUCTION)
-    await runInherited({ ...command })
-    world.stdout.write(EPILOGUE)
+export async function runDemo(world: World): Promise<number> {
+  const [word = 'switch', ...more] = world.args
+  if (word === '--help' || word === '-h') {
+    world.stdout.write(HELP)
     return 0
+  }
+  const name = DEMO_NAMES.find((known) => known === word)
+  if (name === undefined || more.length > 0) {
+    const wrong = name === undefined ? word : more.join(' ')
+    process.stderr.write(
+      `claude-fallback demo: Invalid demo '${wrong}': use one of ${DEMO_NAMES.join(', ')}.\n`,
+    )
+    return USAGE_ERROR
+  }
+  const home = makeHome(DEMOS[name])
+  try {
+    return await playDemo(world, DEMOS[name], home)
   } finally {
-    fs.rmSync(home, { recursive: true, force: true })
+    fs.rmSync(home, { recursive: true, force: true, maxRetries: 5 })
   }
 }
 
-const INTRODUCTION =
-  'A stand-in for Claude Code starts in claudef, with a made-up login and a made-up key. Its first prompt meets the\n' +
-  'usage limit; watch it go on. Type what you like afterwards, Ctrl+C twice ends it.\n'
+async function playDemo({ env, stdin, stdout }: World, demo: Demo, home: string): Promise<number> {
+  const command = commandOf(demo, demoEnvironment(env, home, demo))
+  const monitor = demo.program === 'claude' ? await startMonitor(command.env) : undefined
+  const timer = setTimeout(() => fs.rmSync(limitFile(home), { force: true }), (demo.backInS ?? 3600) * 1000)
+  try {
+    if (!stdin.isTTY || !stdout.isTTY) return await printScenes(command, demo, { stdout, monitor })
+    stdout.write(
+      `${INTRODUCTION}${demo.introduction}\nType what you like afterwards, Ctrl+C twice ends it.\n`,
+    )
+    await runInherited(command)
+    if (monitor !== undefined) stdout.write(`\nThe monitor said:\n${await monitor.news()}\n`)
+    stdout.write(EPILOGUE)
+    return 0
+  } finally {
+    clearTimeout(timer)
+    await monitor?.stop()
+  }
+}
 
-const EPILOGUE =
-  '\nThat was claudef on a stand-in. With your own: claudef instead of claude. See the README.\n'
+const INTRODUCTION = 'A stand-in for Claude Code starts, with a made-up login and a made-up key. '
 
-function makeHome(): string {
+const EPILOGUE = '\nThat was a stand-in. With your own: claudef instead of claude. See the README.\n'
+
+function makeHome({ backInS }: Demo): string {
   const home = fs.mkdtempSync(path.join(os.tmpdir(), 'claudef-demo-'))
   fs.mkdirSync(path.join(home, 'project'))
+  fs.mkdirSync(path.join(home, '.claude', 'projects'), { recursive: true })
+  fs.writeFileSync(limitFile(home), '')
+  // The stand-in goes on at the very reset, a minute before claudef does.
+  const settings = { autoContinueAtUsageLimit: backInS === undefined }
+  fs.writeFileSync(path.join(home, '.claude', 'settings.json'), JSON.stringify(settings))
   const account = { accountUuid: '00000000-0000-4000-8000-000000000000', emailAddress: 'you@example.com' }
   const state = { hasCompletedOnboarding: true, oauthAccount: account }
   fs.writeFileSync(path.join(home, '.claude.json'), JSON.stringify(state), { mode: 0o600 })
   return home
 }
 
-/** Nothing of the user's own Claude Code, their keys least of all, reaches the demo. */
-function demoEnvironment(env: NodeJS.ProcessEnv, home: string): NodeJS.ProcessEnv {
-  const own = Object.entries(env).filter(([name]) => !/^(CLAUDE|ANTHROPIC|FAKE_CLAUDE)/.test(name))
+/** While it is there, the subscription is limited. */
+function limitFile(home: string): string {
+  return path.join(home, 'limited')
+}
+
+/** Nothing of the user's own Claude Code, their keys least of all, reaches the demo, and nothing of it their desktop. */
+function demoEnvironment(env: NodeJS.ProcessEnv, home: string, demo: Demo): NodeJS.ProcessEnv {
+  const own = Object.entries(env).filter(([name]) => !/^(CLAUDE|ANTHROPIC|FAKE_CLAUDE|XDG_)/.test(name))
+  // One goes back a minute after the reset.
+  const resetsAt = Math.floor(Date.now() / 1000) - 60 + (demo.backInS ?? 0)
   return {
     ...Object.fromEntries(own),
     HOME: home,
-    CLAUDE_FALLBACK_CLAUDE: path.join(import.meta.dirname, '../fixtures/bin/claude'),
+    CLAUDE_FALLBACK_CLAUDE: fakeClaude,
     CLAUDE_FALLBACK_API_KEY: 'sk-ant-api03-made-up-for-the-demo',
-    CLAUDE_FALLBACK_AUTO_RESTART: '1',
+    CLAUDE_FALLBACK_NOTIFY: 'off',
     FAKE_CLAUDE_LIMIT: 'five_hour',
+    FAKE_CLAUDE_LIMIT_FILE: limitFile(home),
     FAKE_CLAUDE_REPLY_MS: '800',
+    ...(demo.backInS !== undefined && { FAKE_CLAUDE_RESETS_AT: String(resetsAt) }),
+    ...demo.env,
   }
 }
 
+const fakeClaude = path.join(import.meta.dirname, '../fixtures/bin/claude')
+
+function commandOf({ program, prompt }: Demo, env: NodeJS.ProcessEnv): Command {
+  const file = program === 'claude' ? fakeClaude : path.join(import.meta.dirname, '../bin/claudef.js')
+  return { file: process.execPath, args: [file, prompt], env }
+}
+
 async function printScenes(
-  command: { file: string; args: string[]; env: NodeJS.ProcessEnv },
-  stdout: tty.WriteStream,
+  command: Command,
+  demo: Demo,
+  { stdout, monitor }: { stdout: tty.WriteStream; monitor: Monitor | undefined },
 ): Promise<number> {
   const screen = await openScreen(command)
   // Nothing of the demo stays behind: its session is ended first.
@@ -99,10 +136,12 @@ async function printScenes(
     for (const signal of ENDING) process.once(signal, onSignal)
   })
   try {
-    for (const scene of SCENES) {
+    for (const scene of demo.scenes) {
       const text = await Promise.race([screen.waitFor(scene.isThere), interrupted])
       stdout.write(`\n${scene.caption}\n${frame(text)}\n`)
+      for (const key of scene.keys ?? '') screen.type(key)
     }
+    if (monitor !== undefined) stdout.write(`\n2. What the monitor says of it:\n${await monitor.news()}\n`)
     return 0
   } catch (error) {
     stdout.write(`\n${error instanceof Error ? error.message : error}\n${frame(screen.text())}\n`)
@@ -112,63 +151,43 @@ async function printScenes(
   }
 }
 
-/** Runs the command on a terminal of its own, drawn in memory. */
-async function openScreen(command: { file: string; args: string[]; env: NodeJS.ProcessEnv }) {
-  const { default: xterm } = await import('@xterm/headless')
-  const terminal = new xterm.Terminal({ cols: SIZE.columns, rows: SIZE.rows, allowProposedApi: true })
-  let check = () => {}
-  let timer: NodeJS.Timeout | undefined
-  let onEnd: (ending: Ending) => void = () => {}
-  const ended = new Promise<Ending>((resolve) => {
-    onEnd = resolve
+type Monitor = { news: () => Promise<string>; stop: () => Promise<void> }
+
+/** Resolves once it watches. @throws where it does not start */
+async function startMonitor(env: NodeJS.ProcessEnv): Promise<Monitor> {
+  const program = path.join(import.meta.dirname, '../bin/claude-fallback.js')
+  const child = spawn(process.execPath, [program, 'start'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  let said = ''
+  const listeners = new Set<() => void>()
+  child.stdout.on('data', (data) => {
+    said += data
+    for (const listener of listeners) listener()
   })
-  const child = loadPty()({
-    ...command,
-    env: { ...command.env, TERM: 'xterm-256color' },
-    cwd: path.join(command.env.HOME ?? '', 'project'),
-    size: SIZE,
-    onOutput: (output) => {
-      terminal.write(output.slice(), () => check())
-      return true
-    },
-    onDrain: () => {},
-    onEnd,
-  })
-  terminal.onData((answer) => void child.write(Buffer.from(answer)))
-  const text = () => readScreen(terminal.buffer.active)
+  const waitFor = (pattern: RegExp) =>
+    new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('The monitor says nothing. The screen:')), MONITOR_MS)
+      const check = () => {
+        if (!pattern.test(said)) return
+        clearTimeout(timer)
+        listeners.delete(check)
+        resolve()
+      }
+      listeners.add(check)
+      check()
+    })
+  await waitFor(/is running .*\n/)
+  const started = said.length
   return {
-    text,
-    waitFor: (isThere: (screen: string) => boolean) =>
-      new Promise<string>((resolve, reject) => {
-        timer = setTimeout(() => reject(new Error('The demo came to a halt. Its screen:')), SCENE_MS)
-        check = () => {
-          if (!isThere(text())) return
-          clearTimeout(timer)
-          check = () => {}
-          resolve(text())
-        }
-        check()
-      }),
-    close: async () => {
-      clearTimeout(timer)
-      child.signal('SIGTERM')
-      await ended
+    news: async () => {
+      await waitFor(/limit reached.*\n/)
+      return said.slice(started).trim()
     },
+    stop: () => endChild(child),
   }
 }
 
-type Buffered = {
-  viewportY: number
-  getLine: (row: number) => { translateToString: (trim: boolean) => string } | undefined
-}
-
-function readScreen(buffer: Buffered): string {
-  const rows = Array.from({ length: SIZE.rows }, (_, row) => buffer.getLine(buffer.viewportY + row))
-  return rows.map((row) => row?.translateToString(true) ?? '').join('\n')
-}
-
-function frame(screen: string): string {
-  const rows = screen.split('\n').map((row) => `│${row.padEnd(SIZE.columns)}│`)
-  const line = '─'.repeat(SIZE.columns)
-  return [`┌${line}┐`, ...rows, `└${line}┘`].join('\n')
+async function endChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGTERM')
+  await new Promise((resolve) => child.once('exit', resolve))
 }

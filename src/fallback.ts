@@ -19,7 +19,7 @@ import { createRunning, promptForTasks, RUNNING_MARKERS, type Running, readRunni
 import { isObject } from './core/settings.ts'
 import { type Account, announcementKey, type KnownLimit } from './core/shared-state.ts'
 import { type Figures, openFigures } from './figures.ts'
-import { sweepSessionFolders } from './folder.ts'
+import { type SessionStart, sweepSessionFolders } from './folder.ts'
 import { followInputBox, type InputBoxFollower } from './input-box.ts'
 import { explainMissingKey } from './key.ts'
 import { type Notifier, openNotifier } from './notify.ts'
@@ -43,12 +43,18 @@ type Watch = {
   inputBox: InputBoxFollower
   /** What goes into the next child's input box first. */
   kept: Uint8Array[]
+  /** Where the draft is that could not be put back. */
+  draftNote: string | undefined
   running: Running
+  /** What the next child is to be told of them. */
+  tasks: string
   spending: Spending
   sharing: Sharing
   notifier: Notifier
   row: ReservedRow
   figures: Figures
+  /** The child has been given a prompt at its start, and has not taken it up: it is idle for a moment only. */
+  isPromptDue: boolean
   /** The child has been told to end, for one that follows. */
   stopping: Awaited<ReturnType<typeof stopChild>>
   /** Limits of other sessions that have been told of. */
@@ -65,6 +71,12 @@ const DRAFT_MS = 20_000
 
 /** How often one looks whether what a switch waits for is over, in ms. */
 const WAIT_MS = 100
+
+/** What has gone to a child is read by it within this time, in ms. */
+const SETTLE_MS = 150
+
+/** A child that has not said by then whether it works, in ms, never does (Claude Code 2.1.330 says so within 500). */
+const STATUS_MS = 30_000
 
 /** A clock that is set, or a machine that sleeps, moves no timer: one looks again after this, in ms. */
 const LOOK_MS = 60_000
@@ -104,7 +116,7 @@ function openWatch(session: Session, first: First, resolve: (ending: Ending) => 
     sessionId: first.sessionId,
     contains: [LIMIT_MARKER, ...SPEND_MARKERS, ...RUNNING_MARKERS, ...PROMPT_MARKERS],
     onRow: (row) => readRow(watch, row),
-    onStatus: () => {},
+    onStatus: () => share(watch),
     log,
   })
   const inputBox = followInputBox(session, conversation.status)
@@ -125,7 +137,9 @@ function openWatch(session: Session, first: First, resolve: (ending: Ending) => 
       switchKey: config.switchKey,
     }),
     kept: [],
+    draftNote: undefined,
     running: createRunning(),
+    tasks: '',
     spending: openSpending({
       ...{ home, cwd: world.cwd, log, now, timeZone: localZone(), sessionId: conversation.sessionId },
       onSpent: (spent) => dispatch(watch, { type: 'spent', spent }),
@@ -146,6 +160,7 @@ function openWatch(session: Session, first: First, resolve: (ending: Ending) => 
         watch.sharing.once(key, () => watch.notifier.notify({ title: 'Claude Code', text }))
       },
     }),
+    isPromptDue: false,
     stopping: undefined,
     believed: new Set(),
     timers: new Set(),
@@ -159,9 +174,10 @@ function openWatch(session: Session, first: First, resolve: (ending: Ending) => 
 /** Gives up all that was opened; the end of a session does not wait for a file that is locked. */
 async function close(watch: Watch): Promise<void> {
   for (const timer of [...watch.timers, watch.look]) clearTimeout(timer)
-  for (const part of [watch.row, watch.typing, watch.conversation, watch.spending, watch.inputBox])
-    part.stop()
-  const farewell = Promise.all([watch.sharing.stop(), watch.spending.refresh()])
+  if (watch.typing.isHeld()) watch.session.terminal.writeAside('\x1b[?2004l')
+  const { row, typing, conversation, spending, inputBox, figures } = watch
+  for (const part of [row, typing, conversation, spending, inputBox, figures]) part.stop()
+  const farewell = Promise.all([watch.sharing.stop(), watch.spending.settle(watch.conversation.transcript())])
   await Promise.race([farewell, new Promise((resolve) => setTimeout(resolve, FAREWELL_MS))])
 }
 
@@ -177,11 +193,12 @@ function attach(watch: Watch): void {
   session.handlers.onOutput = (output) => {
     if (watch.stopping !== undefined && !watch.state.quitting) {
       session.terminal.showFarewell(output)
+      keepPastesWhole(watch)
       return true
     }
     const taken = session.terminal.show(output)
     if (typing.isHeld() && watch.state.next === undefined && session.terminal.takesPaste()) {
-      typing.release(watch.kept.splice(0))
+      typing.release()
     }
     return taken
   }
@@ -191,7 +208,11 @@ function attach(watch: Watch): void {
   }
   session.handlers.onEnd = (ending) => endChild(watch, ending)
   session.handlers.onSignal = (signal) => passSignal(watch, signal)
-  session.folder.watch(conversation.enter, (error) => {
+  const enter = (start: SessionStart) => {
+    conversation.enter(start)
+    share(watch)
+  }
+  session.folder.watch(enter, (error) => {
     session.log(`the session hook is out of reach: ${error.message}`)
   })
 }
@@ -202,7 +223,10 @@ function readRow(watch: Watch, row: unknown): void {
   // Of a conversation that was there before, the end is read again.
   if (at === undefined || at >= state.startedAt) {
     readRunning(running, row)
-    if (isPrompt(row)) inputBox.confirm()
+    if (isPrompt(row)) {
+      inputBox.confirm()
+      watch.isPromptDue = false
+    }
   }
   spending.take(row)
   if (state.billing === 'api') {
@@ -221,7 +245,8 @@ async function meetLimit(watch: Watch, limit: Limit, version: string | undefined
   const { session, state } = watch
   const isPast = limit.at !== undefined && limit.at < state.startedAt
   if (isPast || state.next !== undefined || state.met.includes(limitKey(limit))) return
-  await requireKey(watch)
+  // Others may have spent what a cap leaves.
+  await Promise.all([requireKey(watch), watch.spending.refresh()])
   const usd = await guessUsd(watch).catch((error) => {
     session.log(`what a switch would cost is not known: ${error}`)
     return undefined
@@ -242,7 +267,8 @@ async function guessUsd(watch: Watch): Promise<number | undefined> {
   const last = await readLastUsage(transcript)
   if (last === undefined) return undefined
   const most = mostUsd(last.input + last.cacheRead + last.cacheWrite5m + last.cacheWrite1h + last.output)
-  return wouldReach(state.spent, rules.caps, most) ? (await spending.estimate(last))?.usd : most
+  if (!wouldReach(state.spent, rules.caps, most)) return most
+  return (await spending.estimate(last))?.usd ?? most
 }
 
 function dispatch(watch: Watch, input: Input): void {
@@ -251,7 +277,11 @@ function dispatch(watch: Watch, input: Input): void {
   watch.state = step.state
   for (const action of step.actions) perform(watch, action)
   const { notice } = watch.state
-  if (notice.type === 'question' && notice.billing === 'api' && notice !== before.notice) void estimate(watch)
+  if (notice.type === 'question' && notice.billing === 'api' && notice !== before.notice) {
+    watch.row.estimate(undefined)
+    void estimate(watch)
+    void watch.spending.refresh()
+  }
   watch.row.show(watch.state)
   watch.figures.show(watch.state)
   if (before.billing !== watch.state.billing || limitOf(before.notice) !== limitOf(notice)) share(watch)
@@ -262,6 +292,7 @@ function perform(watch: Watch, action: Action): void {
   switch (action.type) {
     case 'stop':
       return void stop(watch, action.afterTool === true).catch((error) => {
+        if (watch.typing.isHeld()) watch.inputBox.giveBack()
         watch.typing.release()
         dispatch(watch, { type: 'stuck', reason: `the switch cannot be prepared (${error})` })
       })
@@ -288,20 +319,48 @@ function perform(watch: Watch, action: Action): void {
 async function stop(watch: Watch, afterTool: boolean): Promise<void> {
   const { session, running, inputBox, conversation } = watch
   const { child } = session
-  const { next, met } = watch.state
+  const { next } = watch.state
   if (child === undefined || next === undefined) return
-  const isBusyWithTool = () => running.tools.size > 0 && conversation.status() !== 'idle'
+  const isBusyWithTool = () => {
+    const status = conversation.status()
+    return running.tools.size > 0 && status !== 'idle' && status !== 'waiting'
+  }
   if (afterTool) await waitWhile(watch, isBusyWithTool, 'the tool that runs')
-  const isUnasked = met.length > 0 && watch.rules.autoRestart
+  const isUnasked = next.before.type !== 'question'
   const isTyping = () =>
-    !inputBox.isKnown() && session.world.now() - inputBox.lastKeyAt() < DRAFT_MS && !watch.state.quitting
+    !inputBox.isKnown() &&
+    Math.abs(session.world.now() - inputBox.lastKeyAt()) < DRAFT_MS &&
+    !watch.state.quitting
   if (isUnasked) await waitWhile(watch, isTyping, 'your draft')
   if (session.child !== child || watch.state.quitting) return
-  watch.typing.hold()
-  const { input, note } = inputBox.take()
-  watch.kept = input
-  if (note !== undefined) watch.row.note(note)
+  watch.draftNote = takeDraft(watch)
+  // An Enter that came at the last moment: what it sends must be the child's before it is told to end.
+  const settled = inputBox.lastKeyAt() + SETTLE_MS - session.world.now()
+  if (settled > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(settled, SETTLE_MS)))
+  // A child that is told to end says of its tasks that they have ended.
+  watch.tasks = promptForTasks(running)
   watch.stopping = await stopChild(session, next.billing)
+}
+
+/**
+ * What is typed from here on, and what stands in the input box, is for the next child.
+ * @returns where the draft is that cannot be put back
+ */
+function takeDraft({ typing, inputBox, row, kept, notifier }: Watch): string | undefined {
+  typing.hold()
+  const { input, note } = inputBox.take()
+  kept.splice(0, kept.length, ...input)
+  // What was said of the switch before goes with it.
+  row.note(note)
+  // In a narrow window the row has no room for it.
+  if (note !== undefined)
+    notifier.notify({ title: 'claudef keeps your draft', text: 'Print it with: claude-fallback draft' })
+  return note
+}
+
+/** While no child has turned it on, too: a paste of several lines would be taken for as many prompts. */
+function keepPastesWhole({ session }: Watch): void {
+  if (!session.terminal.takesPaste()) session.terminal.writeAside('\x1b[?2004h')
 }
 
 async function waitWhile(watch: Watch, isSo: () => boolean, waitsFor: string): Promise<void> {
@@ -327,27 +386,34 @@ function endChild(watch: Watch, ending: Ending): void {
 async function start(watch: Watch, how: Extract<Action, { type: 'start' }>): Promise<void> {
   const { session, conversation, typing, spending, stopping } = watch
   const { continuePrompt } = session.config
-  const tasks = promptForTasks(watch.running)
-  const prompt = how.prompt ? [continuePrompt, tasks].filter((text) => text !== '').join(' ') : ''
+  // The child before has ended by itself.
+  if (!typing.isHeld()) watch.draftNote = takeDraft(watch)
+  const prompt = how.prompt ? [continuePrompt, watch.tasks].filter((text) => text !== '').join(' ') : ''
   const startedAt = session.world.now()
   watch.stopping = undefined
   watch.running = createRunning()
-  await startAgain(session, conversation, { billing: how.billing, prompt, settings: stopping?.settings })
-  typing.answer()
+  watch.isPromptDue = prompt !== ''
+  const started = startAgain(session, conversation, {
+    billing: how.billing,
+    prompt,
+    settings: stopping?.settings,
+  })
+  keepPastesWhole(watch)
+  await started
+  typing.answer(watch.kept.splice(0))
+  // The user said so while there was no child to tell.
+  if (watch.state.quitting) session.child?.signal('SIGTERM')
   if (session.child !== undefined) conversation.begin(session.child.pid)
   if (how.billing === 'subscription') return
   if (how.prompt && watch.rules.autoRestart) void explainFirstSwitch(watch)
-  await spending.begin(startedAt).catch((error) => {
-    session.log(`what API billing costs is not known: ${error}`)
-    watch.row.note('what it costs is not known')
-  })
+  await spending.begin(startedAt)
 }
 
 /** Consent was given by a setting, maybe long ago: the first time it is used, what it allows is said. */
 async function explainFirstSwitch(watch: Watch): Promise<void> {
   if (!(await watch.sharing.isFirstSwitch())) return
   const caps = describeCaps(watch.rules.caps)
-  watch.row.note(`${caps}: max_usd_per_day, max_usd`)
+  if (watch.draftNote === undefined) watch.row.note(`${caps}: max_usd_per_day, max_usd`)
   watch.notifier.notify({
     title: 'claudef goes on with API billing by itself',
     text: `Because auto_restart is on. At most: ${caps} (max_usd_per_day, max_usd).`,
@@ -363,9 +429,10 @@ function announce(watch: Watch, action: Extract<Action, { type: 'announce' }>): 
   }
   const isLimit = action.about === 'limit'
   if (isLimit) sharing.addLimit(action.limit)
-  const key = isLimit
-    ? announcementKey(account, action.limit)
-    : `${action.about} · ${process.pid} · ${state.startedAt}`
+  const limit = isLimit ? action.limit : action.about === 'back' ? limitOf(state.notice) : undefined
+  // Of an account's limit and its end all sessions know, of a cap and its spend this one.
+  const whose = limit === undefined ? `${process.pid} · ${state.startedAt}` : announcementKey(account, limit)
+  const key = isLimit ? whose : `${action.about} · ${whose}`
   sharing.once(key, () => notifier.notify(describeAnnouncement(action, context)))
 }
 
@@ -379,7 +446,10 @@ function believe(watch: Watch, limits: readonly KnownLimit[]): void {
     const verdict = known.scope.type === 'organization' ? 'tell' : 'offer'
     const limit: Limit = { ...known, verdict, source: 'structured', rowId: undefined, at: undefined }
     if (watch.state.billing === 'subscription') {
-      void requireKey(watch).then(() => dispatch(watch, { type: 'believed', limit }))
+      // What has been taken back meanwhile is no news.
+      void requireKey(watch).then(() => {
+        if (watch.believed.has(known.key)) dispatch(watch, { type: 'believed', limit })
+      })
     } else dispatch(watch, { type: 'believed', limit })
   }
   for (const key of watch.believed) if (!keys.includes(key)) watch.believed.delete(key)
@@ -405,15 +475,23 @@ function scheduleLook(watch: Watch): void {
   const isWaiting = notice.type === 'api' && notice.back === 'waiting'
   const wait = Math.min(LOOK_MS, Math.max(isWaiting ? 1000 : 0, at - watch.session.world.now()))
   watch.look = setTimeout(() => {
-    dispatch(watch, { type: 'time', now: watch.session.world.now(), isReady: isReady(watch) })
+    const { session, state, conversation } = watch
+    const now = session.world.now()
+    // Where a child never says whether it works, one cannot see when to go back: it is offered.
+    const canTell = conversation.status() !== undefined || now - state.startedAt < STATUS_MS
+    watch.rules = { ...watch.rules, autoReturn: session.config.autoReturn && canTell }
+    dispatch(watch, { type: 'time', now, isReady: isReady(watch) })
   }, wait)
 }
 
 /** Nothing would be lost or broken off if the child ended now. */
-function isReady({ conversation, inputBox, running }: Watch): boolean {
-  const status = conversation.status()
-  const isIdle = status === 'idle' || (status === undefined && running.tools.size === 0)
-  return isIdle && inputBox.isEmpty() && running.tasks.size === 0
+function isReady(watch: Watch): boolean {
+  const { session, conversation, inputBox, typing, kept, running } = watch
+  // Keys that are not followed, as those that fetch an earlier prompt, may have filled the box.
+  const isLeft = inputBox.isSure() || session.world.now() - inputBox.lastKeyAt() >= DRAFT_MS
+  const isBlank = inputBox.isEmpty() && isLeft && !typing.isHeld() && kept.length === 0
+  const isIdle = conversation.status() === 'idle' && !watch.isPromptDue
+  return isIdle && isBlank && running.tasks.size === 0
 }
 
 function clickRow(watch: Watch, column: number): void {
@@ -421,7 +499,7 @@ function clickRow(watch: Watch, column: number): void {
   if (listening(watch.state) !== 'nothing') dispatch(watch, { type: 'key', key: 'switch' })
 }
 
-/** Ctrl+C in the middle of a switch means: stop here. */
+/** Ctrl+C, Ctrl+D or Ctrl+Z in the middle of a switch means: stop here. */
 function interrupt(watch: Watch): void {
   const { session, conversation } = watch
   session.lastWords = `Stopped in the middle of a switch. Go on with: claudef --resume ${conversation.sessionId()}`

@@ -1,5 +1,13 @@
-import { confirmSubmit, createDraftReader, draftOf, readDraft, renderDraft } from './core/draft.ts'
+import {
+  confirmSubmit,
+  createDraftReader,
+  type DraftReader,
+  draftOf,
+  readDraft,
+  renderDraft,
+} from './core/draft.ts'
 import type { Status } from './core/input-box.ts'
+import { readKeys } from './core/keys.ts'
 import { saveDraft } from './draft-file.ts'
 import type { Session } from './relay.ts'
 
@@ -11,6 +19,8 @@ export type InputBoxFollower = {
   confirm: () => void
   resize: (columns: number) => void
   isEmpty: () => boolean
+  /** No key was pressed that leaves what stands in the box in doubt. */
+  isSure: () => boolean
   /** The box is empty, or what stands in it is known for sure. */
   isKnown: () => boolean
   /** Epoch ms of the last key; the start where there was none. */
@@ -20,6 +30,8 @@ export type InputBoxFollower = {
    * @returns what puts it back into an empty one; nothing where it is not sure, and `note` says where it is then
    */
   take: () => { input: Uint8Array[]; note: string | undefined }
+  /** The child did not end after all: what was taken stands in its box still. */
+  giveBack: () => void
   /** Takes kept drafts away. */
   stop: () => void
 }
@@ -28,11 +40,12 @@ export function followInputBox(session: Session, status: () => Status): InputBox
   const { config, log, world, terminal } = session
   const open = () => createDraftReader({ columns: terminal.size().columns, status })
   let reader = open()
+  let taken = reader
   let lastKeyAt = world.now()
   let forget = () => {}
   return {
     read: (input) => {
-      lastKeyAt = world.now()
+      if (!isReport(input)) lastKeyAt = world.now()
       try {
         readDraft(reader, input)
       } catch (error) {
@@ -44,14 +57,16 @@ export function followInputBox(session: Session, status: () => Status): InputBox
     resize: (columns) => {
       reader.box.columns = columns
     },
-    isEmpty: () => draftOf(reader).text === '',
+    isEmpty: () => draftOf(reader).text === '' && !isPasting(reader),
+    isSure: () => draftOf(reader).isSure,
     isKnown: () => {
       const { text, isSure } = draftOf(reader)
-      return isSure || text === ''
+      return isSure || (text === '' && !isPasting(reader))
     },
     lastKeyAt: () => lastKeyAt,
     take: () => {
       const draft = draftOf(reader)
+      taken = reader
       reader = open()
       if (draft.text === '') return { input: [], note: undefined }
       forget()
@@ -59,6 +74,21 @@ export function followInputBox(session: Session, status: () => Status): InputBox
       if (draft.isSure) return { input: [renderDraft(draft)], note: undefined }
       return { input: [], note: 'your draft: claude-fallback draft' }
     },
+    giveBack: () => {
+      reader = taken
+    },
     stop: () => forget(),
   }
+}
+
+/** The rest of a paste would be taken for keys by the next child. */
+function isPasting({ pasting }: DraftReader): boolean {
+  return pasting !== undefined
+}
+
+/** The mouse, and the terminal's answers: nobody has typed. */
+function isReport(input: Uint8Array): boolean {
+  if (input[0] !== 0x1b) return false
+  const presses = readKeys({ rest: new Uint8Array(), pasting: false }, input, { flush: true })
+  return presses.every(({ key }) => key === 'report')
 }

@@ -1,6 +1,6 @@
 import { childEnvironment, findClaude, readLogin } from './claude.ts'
-import { readConfig } from './config.ts'
-import { isSession, parseArgs } from './core/args.ts'
+import { type Config, readConfig } from './config.ts'
+import { hasOption, isSession, parseArgs } from './core/args.ts'
 import { replaceDescriptors } from './descriptors.ts'
 import { createSessionFolder, type SessionFolder } from './folder.ts'
 import { isFromTerminal, runInherited } from './inherit.ts'
@@ -36,7 +36,8 @@ export async function launch(world: World): Promise<Ending> {
   const { CLAUDE_FALLBACK_API_KEY: _, ...unchanged } = world.env
   const { stdin, stdout } = world.isTerminal
   if (!stdin || !stdout || world.env.CLAUDECODE || !isSession(parseArgs(world.argv))) {
-    return runInherited({ file: claude.path, args: world.argv, env: unchanged })
+    const env = chooseEnvironment(world, config, unchanged)
+    return runInherited({ file: claude.path, args: world.argv, env })
   }
   const given = takeDescriptors(world)
   let session: Session | undefined
@@ -58,6 +59,22 @@ export async function launch(world: World): Promise<Ending> {
   } finally {
     given.remove()
   }
+}
+
+/**
+ * What a Claude Code gets that claudef only passes through. Who asked for the subscription gets no key that would bill
+ * the API all the same; what the key would cost is not counted here, so that it is not taken for whoever asked for it.
+ */
+function chooseEnvironment(world: World, config: Config, unchanged: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  if (config.sources.billing === 'default') return unchanged
+  if (config.billing === 'subscription') return childEnvironment(world.env)
+  const tokens = parseArgs(world.argv)
+  if (hasOption(tokens, '--print') || hasOption(tokens, '-p')) {
+    world.warn(
+      'API billing is for sessions in a terminal: with -p Claude Code runs as it does without claudef.',
+    )
+  }
+  return unchanged
 }
 
 /** Arguments for every child of a session, with a folder only where one is needed. */

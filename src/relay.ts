@@ -177,21 +177,25 @@ export async function writeSettings(
   billing: Billing,
   directories: readonly string[] = [],
 ): Promise<string> {
-  const { folder, key, userSettings } = session
+  const { folder, key, userSettings, keyServer: before } = session
   if (billing === 'api' && key.type === 'key') session.keyServer ??= await serveKey(key.key, folder.path)
-  else {
-    session.keyServer?.close()
-    session.keyServer = undefined
-  }
-  const helper = session.keyServer === undefined ? {} : { apiKeyHelper: session.keyServer.helper }
+  // For the subscription's child the server goes on until the one that it serves has ended.
+  const server = billing === 'api' ? session.keyServer : undefined
+  const helper = server === undefined ? {} : { apiKeyHelper: server.helper }
   const statusLine = chainStatusLine({
     folder: folder.path,
     users: findOwnStatusLine(session),
     own: session.config.statusLine,
   })
-  return folder.writeSettings(
-    mergeSettings(userSettings, { onSessionStart: folder.hookCommand, directories, statusLine, ...helper }),
-  )
+  const ours = { onSessionStart: folder.hookCommand, directories, statusLine, ...helper }
+  try {
+    return folder.writeSettings(mergeSettings(userSettings, ours))
+  } catch (error) {
+    // No child follows that would need it.
+    if (server !== before) server?.close()
+    session.keyServer = before
+    throw error
+  }
 }
 
 /** The status line that Claude Code would show without claudef. */
@@ -209,9 +213,9 @@ export function findOwnStatusLine({ world, config, tokens, userSettings }: Sessi
 /** Starts Claude Code on a terminal of its own, in our folder, with every variable of ours but the keys. */
 export function spawnChild(session: Session, args: readonly string[]): void {
   const { CLAUDE_CODE_OAUTH_TOKEN: token, ...env } = childEnvironment(session.world.env)
+  const { keyServer } = session
   // Beside an API key it would make Claude Code warn of two logins.
-  const login =
-    token === undefined || session.keyServer !== undefined ? {} : { CLAUDE_CODE_OAUTH_TOKEN: token }
+  const login = token === undefined || keyServer !== undefined ? {} : { CLAUDE_CODE_OAUTH_TOKEN: token }
   session.hasStarted = true
   session.child = session.openPty({
     file: session.claude,
@@ -223,6 +227,10 @@ export function spawnChild(session: Session, args: readonly string[]): void {
     onDrain: () => session.terminal.holdInput('full', false),
     onEnd: (ending) => {
       session.child = undefined
+      if (keyServer !== undefined) {
+        keyServer.close()
+        session.keyServer = undefined
+      }
       session.handlers.onEnd(ending)
     },
   })

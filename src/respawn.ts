@@ -1,8 +1,9 @@
+import fs from 'node:fs'
 import path from 'node:path'
 import { configFolder, untrustedFolders } from './claude.ts'
 import { whileBusy } from './claude-process.ts'
 import type { Conversation } from './conversation.ts'
-import { hasOption, listValues, resumeArgs } from './core/args.ts'
+import { hasOption, listValues, resumeArgs, sessionChoice, startArgs } from './core/args.ts'
 import type { Billing } from './core/policy.ts'
 import { type Session, spawnChild, writeSettings } from './relay.ts'
 
@@ -43,8 +44,15 @@ export async function startAgain(
   const { addDirs, directories } = chooseFolders(session)
   const settings = how.settings ?? (await writeSettings(session, how.billing, directories))
   const model = await chooseModel(session, conversation)
+  const { argv } = session.world
+  const transcript = conversation.transcript()
+  // Nothing has been said yet, so that there is nothing to resume.
+  const isBlank = transcript === undefined || !fs.existsSync(transcript)
   const ours = { settings, sessionId, prompt: how.prompt, addDirs, ...(model === undefined ? {} : { model }) }
-  spawnChild(session, resumeArgs(session.world.argv, ours))
+  const choice = sessionChoice(session.tokens)
+  const isNew = isBlank && choice.type === 'new'
+  const id = choice.id === undefined ? { sessionId } : {}
+  spawnChild(session, isNew ? startArgs(argv, { settings, ...id }) : resumeArgs(argv, ours))
 }
 
 /**

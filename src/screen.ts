@@ -1,12 +1,19 @@
 import { createModes, isBetweenSequences, onAlternateScreen, trackModes, undoModes } from './core/modes.ts'
-import { clearRow, keepFence, MAKE_ROOM, paintRow, pushAway, WIPE } from './core/render.ts'
+import {
+  clearRow,
+  cutAtFences,
+  MAKE_ROOM,
+  paintRow,
+  pushAway,
+  renderFence,
+  renderTitle,
+  WIPE,
+} from './core/render.ts'
 import type { Output } from './output.ts'
 import type { Size } from './pty.ts'
 
 /** Under this size a window keeps all of its rows for Claude Code. */
 const SMALLEST = { rows: 8, columns: 40 }
-
-const LEAVE_ALTERNATE = ['\x1b[?1049l', '\x1b[?1047l', '\x1b[?47l']
 
 /** The last words of a Claude Code that was told to end (2.1.330): not for a user who goes on. */
 const RESUME_HINT = 'Resume this session with'
@@ -22,11 +29,18 @@ export function openScreen(options: {
   /** Sequences that draw nothing, for the terminal itself. */
   const asides: string[] = []
   let row: string | undefined
+  /** What `row` is to be once the child's output allows. */
+  let wanted: string | undefined
   let painted = true
+  /** The text has come where there was none. */
+  let rings = false
+  let wasReserved = false
   let isLent = false
   /** The bottom row of the main screen has been freed of what stood there. */
   let hasRoom = false
   let insideCharacter = false
+  /** The last bytes of the output: a character may come in four pieces. */
+  let tail: Uint8Array = new Uint8Array()
   /** The picture is that of a child which has ended; the next one may begin with a dialog that wipes nothing. */
   let isStale = false
   /** The child has drawn on the main screen. */
@@ -36,51 +50,76 @@ export function openScreen(options: {
   const fits = () => size().rows >= SMALLEST.rows && size().columns >= SMALLEST.columns
   const reserved = () => row !== undefined && fits()
   const childSize = () => ({ columns: size().columns, rows: size().rows - (reserved() ? 1 : 0) })
-  /** Inside a sequence, a character, a frame or a saved cursor of the child's nothing may come: its next output does. */
-  const isBusy = () =>
-    insideCharacter ||
-    modes.savedCursor ||
-    modes.private.get(2026) === true ||
-    !isBetweenSequences(modes) ||
-    isLent
+  /** Inside a sequence, a character or a frame of the child's nothing may come: its next output does. */
+  const isCut = () =>
+    insideCharacter || modes.private.get(2026) === true || !isBetweenSequences(modes) || isLent
   const paint = () => {
-    if (isBusy()) return
+    // What we do would be what a cursor saved by the child comes back to.
+    if (isCut() || modes.savedCursor) return
     for (const sequence of asides.splice(0)) output.write(Buffer.from(sequence))
     if (painted || row === undefined) return
     painted = true
-    if (reserved() && !onAlternateScreen(modes) && !hasRoom) {
+    if (!reserved()) {
+      output.write(renderTitle(row, rings))
+      rings = false
+      return
+    }
+    if (!onAlternateScreen(modes) && !hasRoom) {
       hasRoom = true
       output.write(MAKE_ROOM)
     }
-    output.write(paintRow(row, { rows: size().rows, fits: fits(), fence: !modes.scrollRegion }))
+    rings = false
+    output.write(paintRow(row, { rows: size().rows, fence: !modes.scrollRegion }))
   }
   const removeRow = () => {
     output.write(clearRow(size().rows))
+    // It has taken a region of the child's own away with it.
+    modes.scrollRegion = false
     hasRoom = false
   }
-  /** The row and its fence stay behind on the alternate screen: what was on the main one is not ours to paint on. */
-  const leaveAlternate = (bytes: Uint8Array) => {
-    const at = Math.max(...LEAVE_ALTERNATE.map((sequence) => Buffer.from(bytes).lastIndexOf(sequence)))
-    if (at === -1) return output.write(bytes)
-    output.write(bytes.subarray(0, at))
-    output.write(clearRow(size().rows))
-    hasRoom = false
-    return output.write(bytes.subarray(at))
+  const changeRow = () => {
+    if (wanted === row || isCut()) return
+    if (wanted === undefined && reserved()) removeRow()
+    rings ||= row === undefined
+    row = wanted
+    painted = false
+    if (reserved() === wasReserved) return
+    wasReserved = reserved()
+    if (wasReserved && isInline) {
+      output.write(pushAway(size().rows))
+      hasRoom = true
+    }
+    options.onResize(childSize())
+  }
+  /** Takes note of a piece of output that ends with the sequence that takes the fence away, if there is one. */
+  const track = (piece: Uint8Array): Uint8Array => {
+    const wasAlternate = onAlternateScreen(modes)
+    const { state, pending } = modes.sequences
+    const before = state === 'csi' ? `[${String.fromCharCode(...pending)}` : ''
+    const damage = trackModes(modes, piece)
+    if (damage.region || (damage.wiped && reserved())) painted = false
+    if (!damage.region || !reserved() || !isBetweenSequences(modes)) return piece
+    const leaves = wasAlternate && !onAlternateScreen(modes)
+    if (leaves) hasRoom = true
+    const sequence = before + Buffer.from(piece.subarray(-32)).toString('latin1')
+    const fence = renderFence(sequence, size().rows)
+    if (fence.startsWith('\x1b7') && modes.savedCursor) return piece
+    // What was on the main screen is not ours to paint on, and its cursor may stand in our row.
+    const room = leaves ? `\x1b7\x1b[r\x1b8${Buffer.from(MAKE_ROOM)}` : ''
+    return Buffer.concat([piece, Buffer.from(room + fence)])
   }
   const show = (bytes: Uint8Array) => {
     if (isStale) {
       isStale = false
       output.write(WIPE)
     }
-    const wasAlternate = onAlternateScreen(modes)
-    const damage = trackModes(modes, bytes)
-    insideCharacter = endsInsideCharacter(bytes)
-    if (damage.wiped || damage.region) painted = false
-    const leaves = reserved() && wasAlternate && !onAlternateScreen(modes)
-    const taken = leaves
-      ? leaveAlternate(bytes)
-      : output.write(reserved() ? keepFence(bytes, size().rows) : bytes)
+    const pieces = reserved() ? cutAtFences(bytes, !isBetweenSequences(modes)) : [bytes]
+    const tracked = pieces.map(track)
+    tail = Buffer.concat([tail, bytes.subarray(-3)]).subarray(-3)
+    insideCharacter = endsInsideCharacter(tail)
+    const taken = output.write(tracked.length === 1 ? (tracked[0] ?? bytes) : Buffer.concat(tracked))
     isInline = !onAlternateScreen(modes)
+    changeRow()
     paint()
     return taken
   }
@@ -101,19 +140,14 @@ export function openScreen(options: {
       paint()
     },
     reserveRow: (text: string | undefined) => {
-      if (text === row) return
-      const before = reserved()
-      if (before && text === undefined) removeRow()
-      row = text
-      painted = false
-      if (reserved() && !before && isInline) {
-        output.write(pushAway(size().rows))
-        hasRoom = true
-      }
-      if (reserved() !== before) options.onResize(childSize())
+      wanted = text
+      changeRow()
       paint()
     },
     resized: () => {
+      // A change of the width alone leaves the fence in some terminals (tmux).
+      if (wasReserved && !reserved() && !isCut()) removeRow()
+      wasReserved = reserved()
       options.onResize(childSize())
       painted = false
       paint()
@@ -126,13 +160,17 @@ export function openScreen(options: {
     takeBack: () => {
       isLent = false
       painted = false
+      changeRow()
       paint()
     },
     undo: (how: { keepScreen: boolean }) => {
       isStale = how.keepScreen && onAlternateScreen(modes)
       isSilent = false
       output.write(Buffer.from(undoModes(modes, how)))
+      insideCharacter = false
+      tail = new Uint8Array()
       painted = false
+      changeRow()
     },
   }
 }

@@ -41,6 +41,7 @@ export function openSharing(options: {
   const store = openSharedState(options)
   const processStart = readProcessStart(process.pid) ?? ''
   const onChange = (state: SharedState) => options.onLimits(limitsInForce(state, now(), account))
+  let told: string | undefined
   const watcher = store.watch(onChange)
   void store.read().then(onChange)
   return {
@@ -49,6 +50,10 @@ export function openSharing(options: {
         ...{ pid: process.pid, processStart, cwd, sessionId, transcript: undefined, billing, startedAt },
         ...{ limit: limit && limitKey(limit), resetsAt: limit?.resetsAt, by: 'claudef' as const },
       }
+      // Whoever asks often for the same disturbs nobody.
+      const text = JSON.stringify(entry)
+      if (text === told) return
+      told = text
       void store.update((state) => enterSession(state, { ...account, ...entry }))
     },
     addLimit: (limit) => {

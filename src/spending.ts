@@ -1,4 +1,4 @@
-import type { Spent } from './core/budget.ts'
+import { DEAREST_PRICE, type Spent } from './core/budget.ts'
 import { createDayOf } from './core/ledger.ts'
 import {
   type CostState,
@@ -7,10 +7,11 @@ import {
   parseUsage,
   subtractCostState,
 } from './core/message-usage.ts'
+import { isObject } from './core/settings.ts'
 import { createSpend, estimateRequest, type Prices, type Spend } from './core/spend.ts'
-import { type Ledger, openLedger } from './ledger.ts'
+import { openLedger, type SpendRecord } from './ledger.ts'
 import type { Log } from './log.ts'
-import { loadPrices } from './prices.ts'
+import { readEnd } from './transcript-end.ts'
 
 /** What this claudef spends on API billing, as it happens, and what all of the user's spend today. */
 export type Spending = {
@@ -22,8 +23,10 @@ export type Spending = {
   take: (row: unknown) => void
   /** What the next request would be on the key, from the last answer's usage. */
   estimate: (last: MessageUsage | undefined) => Promise<Estimate | undefined>
-  /** Sums up anew, and tells. */
+  /** Sums up anew, and tells; resolves once that has been done. */
   refresh: () => Promise<void>
+  /** The last time: with what the child wrote to its transcript as it ended, and nobody is told any more. */
+  settle: (transcript: string | undefined) => Promise<void>
   stop: () => void
 }
 
@@ -31,15 +34,20 @@ export type Estimate = ReturnType<typeof estimateRequest>
 
 /** One time of API billing, from a switch to a return. */
 type Stretch = {
-  spend: Spend
+  since: number
   until: number
-  costBefore: CostState | undefined
-  costAfter: CostState | undefined
+  /** A message that somebody else paid for has come: so do the sums from now on. */
+  isOver: boolean
+  /** By session id: `/clear` begins another. */
+  bills: Map<string, Bill>
 }
 
-/** Rows of a child that has ended come this much later at most, in ms. */
+type Bill = { spend: Spend; costBefore: CostState | undefined; costAfter: CostState | undefined }
+
+/** Rows of a child that has ended are read this much later at most, in ms. */
 const LATE_MS = 10_000
 
+/** No function throws or rejects. */
 export function openSpending(options: {
   /** Folder of the ledger. */
   home: string
@@ -49,108 +57,172 @@ export function openSpending(options: {
   log: Log
   now: () => number
   timeZone: string
+  /** Default: the price table that comes with the package. */
+  loadPrices?: (now: Date) => Promise<Prices>
 }): Spending {
-  const { now, onSpent } = options
+  const { cwd, now, onSpent, log } = options
   const ledger = openLedger(options)
   const dayOf = createDayOf(options.timeZone)
   const stretches: Stretch[] = []
-  let costState: CostState | undefined
-  let loading: Promise<Prices> | undefined
-  let isSumming = false
+  /** Claude Code's last word on each session. */
+  const costs = new Map<string, CostState>()
+  /** Rows that came before the prices. */
+  const waiting: unknown[] = []
+  const recorded = new Map<string, string>()
+  let prices: Prices | undefined
+  let summing: Promise<void> | undefined
   let isStale = false
+  let isStopped = false
   let watcher: { stop: () => void } | undefined
 
-  const prices = () => {
-    loading ??= loadPrices(new Date(now()))
-    return loading
+  const requirePrices = async () => {
+    prices ??= await load(options)
+    for (const row of waiting.splice(0)) count(row, prices)
+    return prices
   }
-  const sum = async () => {
-    isStale = true
-    if (isSumming) return
-    isSumming = true
-    while (isStale) {
-      isStale = false
-      await record({ ledger, stretches, cwd: options.cwd, sessionId: options.sessionId() ?? '' })
-      const total = sumStretches(stretches)
-      onSpent({ session: total.usd, day: await ledger.today(now()), isLowerBound: total.isLowerBound })
+  const sumUp = async () => {
+    try {
+      while (isStale) {
+        isStale = false
+        for (const record of listRecords(stretches, cwd)) {
+          const key = `${record.sessionId} ${record.day}`
+          const text = JSON.stringify(record)
+          // Our own row is news to our own watcher too.
+          if (recorded.get(key) === text) continue
+          recorded.set(key, text)
+          await ledger.record(record)
+        }
+        const session = sumStretches(stretches)
+        const day = await ledger.today(now())
+        if (!isStopped) onSpent({ session: session.usd, day, isLowerBound: session.isLowerBound })
+      }
+    } catch (error) {
+      log(`what API billing costs cannot be summed up: ${error}`)
+    } finally {
+      summing = undefined
     }
-    isSumming = false
+  }
+  const refresh = () => {
+    isStale = true
+    summing ??= sumUp()
+    return summing
+  }
+  const count = (row: unknown, table: Prices) => {
+    const sessionId = sessionOf(row) ?? options.sessionId() ?? ''
+    const last = stretches.at(-1)
+    const written = parseCostState(row)
+    if (written !== undefined) {
+      const bill = last?.bills.get(sessionId)
+      if (bill !== undefined && last?.isOver === false && now() <= last.until + LATE_MS)
+        bill.costAfter = written
+      costs.set(sessionId, written)
+    }
+    const usage = parseUsage(row)
+    if (last === undefined || usage === undefined || usage.at < last.since) return
+    if (usage.at > last.until) {
+      last.isOver = true
+      return
+    }
+    // What stands in the file before the first message that counts is from before the switch.
+    const bill = last.bills.get(sessionId) ?? {
+      spend: createSpend(table, { since: last.since, dayOf }),
+      costBefore: costs.get(sessionId),
+      costAfter: undefined,
+    }
+    last.bills.set(sessionId, bill)
+    bill.spend.add(usage)
+  }
+  const take = (row: unknown) => {
+    if (prices === undefined && stretches.length > 0) return void waiting.push(row)
+    count(row, prices ?? NO_PRICES)
+    if (stretches.length > 0) void refresh()
   }
   return {
     begin: async (at) => {
-      const spend = createSpend(await prices(), { since: at, dayOf })
-      stretches.push({ spend, until: Infinity, costBefore: costState, costAfter: undefined })
+      stretches.push({ since: at, until: Infinity, isOver: false, bills: new Map() })
+      await requirePrices()
       // Others spend of the same day's cap.
-      watcher ??= ledger.watch(() => void sum())
-      await sum()
+      watcher ??= ledger.watch(() => void refresh())
+      await refresh()
     },
     end: (at) => {
       const last = stretches.at(-1)
-      if (last !== undefined) last.until = Math.min(last.until, at + LATE_MS)
+      if (last !== undefined) last.until = Math.min(last.until, at)
     },
-    take: (row) => {
-      const last = stretches.at(-1)
-      const written = parseCostState(row)
-      if (written !== undefined) {
-        costState = written
-        if (last !== undefined && now() <= last.until) last.costAfter = written
-      }
-      const usage = parseUsage(row)
-      if (last === undefined || (usage !== undefined && usage.at > last.until)) return
-      last.spend.add(usage)
-      void sum()
-    },
+    take,
     estimate: async (last) => {
       if (last === undefined) return undefined
-      return estimateRequest(last, (await prices()).of(last.model))
+      return estimateRequest(last, (await requirePrices()).of(last.model))
     },
-    refresh: sum,
+    refresh,
+    settle: async (transcript) => {
+      isStopped = true
+      if (stretches.length === 0) return
+      await requirePrices()
+      for (const row of await readEnd(transcript)) take(row)
+      await refresh()
+    },
     stop: () => watcher?.stop(),
   }
 }
 
-/** A stretch costs what its rows say, or what Claude Code itself says where that is more: some requests leave no row. */
-function sumStretches(stretches: readonly Stretch[]): { usd: number; isLowerBound: boolean } {
-  const sums = stretches.map((stretch) => {
-    const { usd, isLowerBound } = stretch.spend.total()
-    return { usd: usd + unrecorded(stretch), isLowerBound }
-  })
-  return {
-    usd: sums.reduce((total, { usd }) => total + usd, 0),
-    isLowerBound: sums.some(({ isLowerBound }) => isLowerBound),
+const NO_PRICES: Prices = { of: () => undefined, dearest: DEAREST_PRICE }
+
+/** Without the table every model counts as the dearest: a cap must hold all the same. */
+async function load({ loadPrices, now, log }: Parameters<typeof openSpending>[0]): Promise<Prices> {
+  try {
+    const { loadPrices: loadTable } = loadPrices ? { loadPrices } : await import('./prices.ts')
+    return await loadTable(new Date(now()))
+  } catch (error) {
+    log(`the price table cannot be loaded, so each model counts as the dearest: ${error}`)
+    return NO_PRICES
   }
 }
 
-/** USD that Claude Code counts beyond what the rows tell. Without a figure from before there is nothing to compare. */
-function unrecorded({ spend, costBefore, costAfter }: Stretch): number {
+function sessionOf(row: unknown): string | undefined {
+  return isObject(row) && typeof row.sessionId === 'string' ? row.sessionId : undefined
+}
+
+/** A stretch costs what its rows say, or what Claude Code itself says where that is more: some requests leave no row. */
+function sumStretches(stretches: readonly Stretch[]): { usd: number; isLowerBound: boolean } {
+  const sum = { usd: 0, isLowerBound: false }
+  for (const bill of stretches.flatMap(({ bills }) => [...bills.values()])) {
+    const { usd, isLowerBound } = bill.spend.total()
+    sum.usd += usd + unrecorded(bill)
+    sum.isLowerBound ||= isLowerBound
+  }
+  return sum
+}
+
+/** USD that Claude Code counts beyond what the rows tell. */
+function unrecorded({ spend, costBefore, costAfter }: Bill): number {
   if (costAfter === undefined) return 0
   return Math.max(0, subtractCostState(costAfter, costBefore).totalUsd - spend.total().usd)
 }
 
-async function record(given: {
-  ledger: Ledger
-  stretches: readonly Stretch[]
-  cwd: string
-  sessionId: string
-}): Promise<void> {
-  const { ledger, stretches, cwd, sessionId } = given
-  const days = new Set(stretches.flatMap(({ spend }) => spend.days()))
-  for (const day of days) {
-    const byModel: Record<string, number> = {}
-    let isLowerBound = false
-    for (const stretch of stretches) {
-      const total = stretch.spend.total(day)
-      isLowerBound ||= total.isLowerBound
-      for (const [model, { usd }] of Object.entries(total.byModel))
-        byModel[model] = (byModel[model] ?? 0) + usd
+/** One for each session and day, over all stretches. */
+function listRecords(stretches: readonly Stretch[], cwd: string): SpendRecord[] {
+  const records = new Map<string, SpendRecord>()
+  for (const [sessionId, bill] of stretches.flatMap(({ bills }) => [...bills])) {
+    const days = bill.spend.days()
+    for (const day of days) {
+      const key = `${sessionId} ${day}`
+      const record = records.get(key) ?? { day, sessionId, cwd, byModel: {}, usd: 0, isLowerBound: false }
+      records.set(key, record)
+      const total = bill.spend.total(day)
+      record.isLowerBound ||= total.isLowerBound
+      for (const [model, { usd }] of Object.entries(total.byModel)) addTo(record, model, usd)
       // On the last of its days: when it was written.
-      if (day === stretch.spend.days().at(-1) && unrecorded(stretch) > 0) {
-        byModel[OTHER] = (byModel[OTHER] ?? 0) + unrecorded(stretch)
-      }
+      if (day === days.at(-1)) addTo(record, OTHER, unrecorded(bill))
     }
-    const usd = Object.values(byModel).reduce((total, more) => total + more, 0)
-    await ledger.record({ day, sessionId, cwd, byModel, usd, isLowerBound })
   }
+  return [...records.values()]
+}
+
+function addTo(record: SpendRecord, model: string, usd: number): void {
+  if (usd === 0) return
+  record.byModel[model] = (record.byModel[model] ?? 0) + usd
+  record.usd += usd
 }
 
 /** What Claude Code asks beside the conversation (titles, summaries). */

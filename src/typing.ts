@@ -1,3 +1,4 @@
+import { nameKeyPress } from './core/key-names.ts'
 import { type KeyPress, type KeyReader, readKeys, readMouse } from './core/keys.ts'
 import type { SwitchKey } from './core/switch-key.ts'
 
@@ -9,10 +10,10 @@ export type Typing = {
   take: (input: Uint8Array) => void
   /** The child is ending: what is typed from here on is for the next one. */
   hold: () => void
-  /** The next child has been started: it gets the terminal's answers, and the rest once it reads. */
-  answer: () => void
-  /** The child reads its input: it gets this, then what was typed meanwhile, in order. */
-  release: (first?: readonly Uint8Array[]) => void
+  /** The next child has been started: it gets the terminal's answers, and once it reads `first`, then the rest. */
+  answer: (first?: readonly Uint8Array[]) => void
+  /** The child reads its input: it gets what is kept for it, in order. */
+  release: () => void
   isHeld: () => boolean
   stop: () => void
 }
@@ -20,11 +21,18 @@ export type Typing = {
 /** How long an Esc is held to see whether a longer key follows, in ms. */
 const ESCAPE_MS = 25
 
-/** A child that has not turned bracketed paste on by then gets its input all the same, in ms. */
-const READY_MS = 5000
+/**
+ * A child that has not turned bracketed paste on by then gets its input all the same, in ms. Before that the kernel
+ * would echo and edit it by line.
+ */
+const READY_MS = 15_000
 
-/** Between two pieces that were held, in ms: Claude Code drops control characters that come with others in one read. */
+/** Between two keys that were held, in ms: in one read they could be taken for a paste. */
 const APART_MS = 15
+
+const PASTE_START = '\x1b[200~'
+const PASTE_END = '\x1b[201~'
+const NOTHING = new Uint8Array()
 
 /** Hands input on unread, unless the row listens, is there to be clicked, or no child can take it. */
 export function openTyping(options: {
@@ -35,7 +43,7 @@ export function openTyping(options: {
   row: () => number | undefined
   /** The row was clicked at this column, counted from 1. */
   onClick: (column: number) => void
-  /** Ctrl+C or Ctrl+D while there is no child to take it. */
+  /** Ctrl+C, Ctrl+D or Ctrl+Z while there is no child to take it. */
   onInterrupt: () => void
   switchKey: SwitchKey
 }): Typing {
@@ -44,19 +52,27 @@ export function openTyping(options: {
   let held: Uint8Array[] | undefined
   let child: 'reading' | 'ending' | 'starting' = 'reading'
   let isReleasing = false
-  const timers = new Set<NodeJS.Timeout>()
+  let isPasting = false
+  let drainTimer: NodeJS.Timeout | undefined
   let escapeTimer: NodeJS.Timeout | undefined
   let ready: NodeJS.Timeout | undefined
 
-  const press = ({ key, bytes }: KeyPress) => {
+  const keep = (pieces: Uint8Array[], { key, bytes }: KeyPress) => {
+    // What the terminal answers to a child that is ending is for nobody; the next one asks for itself.
+    if (key === 'report') return child === 'ending' ? undefined : write(bytes)
+    const text = Buffer.from(bytes).toString('latin1')
+    const isRest = isPasting
+    const isPaste = isRest || text === PASTE_START
+    isPasting = isPaste && !text.endsWith(PASTE_END)
+    // In one piece: an answer of the terminal's in the middle of a paste would be taken for a part of it.
+    if (isPaste) pieces.push(isRest ? Buffer.concat([pieces.pop() ?? NOTHING, bytes]) : bytes)
+    else if (!isReleasing && isInterrupt(text)) options.onInterrupt()
+    else pieces.push(...cutKeys(bytes))
+  }
+  const press = (keyPress: KeyPress) => {
+    const { key, bytes } = keyPress
     if (key === 'report' && isOnRow(bytes)) return
-    if (held !== undefined) {
-      if (!isReleasing && isInterrupt(bytes) && key !== 'report') return options.onInterrupt()
-      if (key !== 'report') held.push(bytes)
-      // What the terminal answers to a child that is ending is for nobody; the next one asks for itself.
-      else if (child === 'starting') write(bytes)
-      return
-    }
+    if (held !== undefined) return keep(held, keyPress)
     const answers = listening() === 'answer'
     const isOurs =
       listening() !== 'nothing' && (key === 'switch' || (answers && (key === 'enter' || key === 'escape')))
@@ -70,26 +86,22 @@ export function openTyping(options: {
     if (mouse.isPress) options.onClick(mouse.column)
     return true
   }
-  const later = (act: () => void, ms: number) => {
-    const timer = setTimeout(() => {
-      timers.delete(timer)
-      act()
-    }, ms)
-    timers.add(timer)
-  }
   const drain = () => {
-    const next = held?.shift()
+    const isHalf = isPasting && held?.length === 1
+    const next = isHalf ? undefined : held?.shift()
     if (next !== undefined) write(next)
-    if (held !== undefined && held.length > 0) return later(drain, APART_MS)
+    if (held !== undefined && held.length > 0) {
+      drainTimer = setTimeout(drain, APART_MS)
+      return
+    }
     held = undefined
     isReleasing = false
   }
-  const release = (first: readonly Uint8Array[] = []) => {
+  const release = () => {
     clearTimeout(ready)
     child = 'reading'
     if (held === undefined || isReleasing) return
     isReleasing = true
-    held.unshift(...first)
     drain()
   }
   return {
@@ -108,26 +120,49 @@ export function openTyping(options: {
       }, ESCAPE_MS)
     },
     hold: () => {
-      held ??= []
+      clearTimeout(drainTimer)
+      clearTimeout(ready)
+      // Where half a paste has gone to the child that ends, the rest is one for the next.
+      if (held === undefined) isPasting = reader.pasting
+      held ??= isPasting ? [Buffer.from(PASTE_START)] : []
       isReleasing = false
       child = 'ending'
     },
-    answer: () => {
+    answer: (first = []) => {
       child = 'starting'
+      held?.unshift(...first)
+      clearTimeout(ready)
       ready = setTimeout(release, READY_MS)
     },
     release,
     isHeld: () => held !== undefined && !isReleasing,
     stop: () => {
-      clearTimeout(escapeTimer)
-      clearTimeout(ready)
-      for (const timer of timers) clearTimeout(timer)
+      for (const timer of [escapeTimer, ready, drainTimer]) clearTimeout(timer)
     },
   }
 }
 
-/** Ctrl+C or Ctrl+D: as a plain byte, in the kitty protocol or in modifyOtherKeys. */
-function isInterrupt(bytes: Uint8Array): boolean {
-  if (bytes[0] !== 0x1b) return bytes.includes(0x03) || bytes.includes(0x04)
-  return /^\x1b\[(?:(?:99|100);5u|27;5;(?:99|100)~)$/.test(Buffer.from(bytes).toString('latin1'))
+/**
+ * One key each. Between others in one read Claude Code drops control characters, and a child that starts reads late:
+ * as CSI u each stays a key of its own (measured on 2.1.330). Backspaces and line feeds it keeps as they are.
+ */
+function cutKeys(bytes: Uint8Array): Uint8Array[] {
+  const text = Buffer.from(bytes).toString('latin1')
+  const isSequence = text.startsWith('\x1b') && text.length > 1
+  const keys = isSequence
+    ? [text]
+    : (text.match(/[\x01-\x07\x09\x0b-\x1b]|[^\x01-\x07\x09\x0b-\x1b]+/g) ?? [])
+  return keys.map((key) => Buffer.from(isSequence ? key : encodeKey(key), 'latin1'))
+}
+
+function encodeKey(key: string): string {
+  const code = key.charCodeAt(0)
+  if (!/^[\x01-\x07\x09\x0b-\x1b]$/.test(key)) return key
+  return ['\t', '\r', '\x1b'].includes(key) ? `\x1b[${code}u` : `\x1b[${code + 96};5u`
+}
+
+/** Ctrl+C, Ctrl+D or Ctrl+Z: as a plain byte, in the kitty protocol or in modifyOtherKeys. */
+function isInterrupt(text: string): boolean {
+  if (!text.startsWith('\x1b')) return /[\x03\x04\x1a]/.test(text)
+  return ['ctrl+c', 'ctrl+d', 'ctrl+z'].includes(nameKeyPress(text) ?? '')
 }

@@ -73,7 +73,9 @@ function describeNotice(notice: Notice, context: BannerContext): Line | undefine
       return describeQuestion(notice.billing, context)
     case 'unable': {
       const text = `⚠ ${describeLimit(notice.limit, context)} · ${notice.reason}: ${notice.repair}`
-      return { text, keys: DISMISS, tone: 'warning' }
+      // What to do is worth more room than the time.
+      const shorter = [`⚠ ${nameLimit(notice.limit)} · ${notice.reason}: ${notice.repair}`]
+      return { text, shorter, keys: DISMISS, tone: 'warning' }
     }
     case 'told':
       return { text: `⚠ ${notice.text}`, keys: DISMISS, tone: 'warning' }
@@ -101,7 +103,7 @@ function describeOffer(
   const text = isModel ? cheaper : `⚠ ${describeLimit(limit, context)}`
   const shorter = isModel ? [`${name} · try /model`, name] : [name]
   const keys: Line['keys'] = [`${switchKey} continue on API billing · × dismiss`, `${switchKey} API billing`]
-  if (isBelieved) shorter.unshift(text)
+  if (isBelieved) shorter.unshift(`${text} (elsewhere)`)
   return { text: isBelieved ? `${text} (met in another session)` : text, shorter, keys, tone: 'warning' }
 }
 
@@ -172,7 +174,7 @@ function describeApi(notice: ApiNotice, context: BannerContext): Line {
 /** ` · subscription back at 4:13pm` */
 function describeBack({ limit, back, triesAt }: ApiNotice, context: BannerContext): string {
   if (back === 'offered') return ' · your subscription is back'
-  if (back === 'waiting') return ' · your subscription is back, and goes on once nothing is under way'
+  if (back === 'waiting') return ' · subscription is back, waits until idle'
   if (limit === undefined) return ''
   if (triesAt !== undefined && triesAt > (limit.resetsAt ?? 0)) {
     return ` · limited again, next return ${describeClock(triesAt, context)}`

@@ -1,4 +1,4 @@
-import { renderUsd } from './spend.ts'
+import { type ModelPrice, renderUsd } from './spend.ts'
 
 /** What API billing has cost so far, in USD. `isLowerBound`: a price in it is not known. */
 export type Spent = {
@@ -32,11 +32,24 @@ export function wouldReach(spent: Spent, caps: Caps, usd: number | undefined): b
 }
 
 /**
- * USD per token that no request exceeds: the dearest model known (Claude Opus 4.6, fast, with a long prompt, US-only;
- * 2026) takes 82.50 USD a million for what is written to the cache, and 247.50 for what it answers. The tokens of the
- * last answer count twice: they are sent along, and as many are expected again.
+ * The highest price of each kind of token that any model of Anthropic's has or had (2026; without a cache, its input), for where
+ * the price table cannot be loaded.
  */
-const MOST_USD_PER_TOKEN = 350 / 1_000_000
+export const DEAREST_PRICE: ModelPrice = {
+  input: 15 / 1_000_000,
+  output: 75 / 1_000_000,
+  cacheRead: 8 / 1_000_000,
+  cacheWrite5m: 18.75 / 1_000_000,
+  cacheWrite1h: 30 / 1_000_000,
+  webSearch: 0.01,
+}
+
+/**
+ * USD per token that no request exceeds: the dearest price of an answer (75 USD a million, Claude Opus 4.1; 2026) and of
+ * writing it to the cache (18.75), both at the highest factors known, 6 for fast mode and 1.1 for US-only inference. The
+ * tokens of the last answer count twice: they are sent along, and as many are expected again.
+ */
+const MOST_USD_PER_TOKEN = 650 / 1_000_000
 
 /** What a first request costs at the very most, for where the price table need not be loaded. */
 export function mostUsd(tokens: number): number {

@@ -2,11 +2,14 @@
  * The bytes that paint one row which is not the child's: the bottom one, fenced off by a scroll region. The cursor,
  * its colours and the origin mode are saved and restored (DECSC, DECRC).
  */
-export function paintRow(text: string, window: { rows: number; fits: boolean; fence: boolean }): Uint8Array {
-  // No room for a row: the window's title, and a bell.
-  if (!window.fits) return encode(`\x1b]0;${stripStyle(text)}\x07\x07`)
+export function paintRow(text: string, window: { rows: number; fence: boolean }): Uint8Array {
   const fence = window.fence ? `\x1b[1;${window.rows - 1}r` : ''
   return encode(`\x1b7${fence}\x1b[?6l\x1b[${window.rows};1H\x1b[0m${text}\x1b[0m\x1b[K\x1b8`)
+}
+
+/** Where there is no room for a row: the window's title, and a bell for what is new. */
+export function renderTitle(text: string, rings: boolean): Uint8Array {
+  return encode(`\x1b]0;${stripStyle(text)}\x07${rings ? '\x07' : ''}`)
 }
 
 /** Takes the fence away and wipes the row. */
@@ -25,17 +28,45 @@ export function pushAway(rows: number): Uint8Array {
   return encode(`\x1b[${rows};1H${'\n'.repeat(rows)}`)
 }
 
-/** A child's output, with the fence put up again wherever the child takes scroll regions off (`CSI r`). */
-export function keepFence(output: Uint8Array, rows: number): Uint8Array {
-  const pieces: number[] = []
-  const fence = encode(`\x1b[1;${rows - 1}r`)
+/** Finals of `CSI r`, `CSI ? 1049 h` and `l`, `CSI ! p`, and of `ESC c` and `ESC # 8`: all may take the fence away. */
+const FENCE_ENDS = new Set(Array.from('rhlpc8', (final) => final.charCodeAt(0)))
+
+/** Cuts a child's output behind each sequence that may take the fence away; `isInside` one as the output begins. */
+export function cutAtFences(output: Uint8Array, isInside: boolean): Uint8Array[] {
+  const pieces: Uint8Array[] = []
   let from = 0
-  for (let at = output.indexOf(0x72); at !== -1; at = output.indexOf(0x72, at + 1)) {
-    if (at < 2 || output[at - 1] !== 0x5b || output[at - 2] !== 0x1b) continue
-    pieces.push(...output.subarray(from, at + 1), ...fence)
-    from = at + 1
+  for (
+    let at = isInside ? 0 : output.indexOf(0x1b) + 1;
+    isInside || at > 0;
+    at = output.indexOf(0x1b, at) + 1
+  ) {
+    isInside = false
+    if (output[at] === 0x5b) at++
+    // Parameters and intermediates.
+    while ((output[at] ?? 0) >> 5 === 1) at++
+    if (!FENCE_ENDS.has(output[at] ?? 0)) continue
+    at++
+    pieces.push(output.subarray(from, at))
+    from = at
   }
-  return from === 0 ? output : Uint8Array.from([...pieces, ...output.subarray(from)])
+  if (from < output.length) pieces.push(output.subarray(from))
+  return pieces
+}
+
+/**
+ * What puts the fence up again right behind a sequence that took it away. `CSI r` and the resets move the cursor home
+ * anyway (DECSTR forgets the saved cursor); a screen that is left or entered keeps it. A region of the child's own
+ * stays, but for what of it lies below the child's screen.
+ */
+export function renderFence(sequence: string, rows: number): string {
+  const fence = `\x1b[1;${rows - 1}r`
+  const [, list] = /\[([\d;]*)r$/.exec(sequence) ?? []
+  if (list !== undefined) {
+    const [top = 0, bottom = 0] = list.split(';').map(Number)
+    if (bottom > 0 && bottom < rows) return ''
+    return top < rows - 1 ? `\x1b[${top || 1};${rows - 1}r` : fence
+  }
+  return /[c8]$/.test(sequence) ? fence : `\x1b7${fence}\x1b8`
 }
 
 /** Wipes the whole screen, the cursor in its first corner. */

@@ -1,7 +1,7 @@
 import xterm from '@xterm/headless'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type BannerContext, renderBanner } from '../../src/core/banner.ts'
+import { type BannerContext, isDismissal, renderBanner } from '../../src/core/banner.ts'
 import type { ApiFailure, Limit } from '../../src/core/limit.ts'
 import type { Notice } from '../../src/core/policy.ts'
 
@@ -56,14 +56,14 @@ describe('renderBanner', () => {
       [
         " ⚠ 5-hour limit · resets 4:13pm, in 2h 13m · Ctrl+] continue on API billing · × dismiss",
         " ⚠ 5-hour limit · resets 4:13pm, in 2h 13m · Ctrl+] continue on API billing · × dismiss",
-        " ⚠ 5-hour limit ·… · Ctrl+] API billing",
+        " ⚠ 5-hour limit · Ctrl+] API billing",
       ]
     `)
     expect(widths({ type: 'offer', limit: WEEKLY })).toMatchInlineSnapshot(`
       [
         " ⚠ Weekly limit · resets Nov 25, 2:13pm · Ctrl+] continue on API billing · × dismiss",
         " ⚠ Weekly limit · resets Nov 25, 2:13pm · Ctrl+] continue on API billing · × dismiss",
-        " ⚠ Weekly limit ·… · Ctrl+] API billing",
+        " ⚠ Weekly limit · Ctrl+] API billing",
       ]
     `)
   })
@@ -73,7 +73,7 @@ describe('renderBanner', () => {
       [
         " ⚠ Opus limit · /model to another model stays on your plan · Ctrl+] continue on API billing · × dismiss",
         " ⚠ Opus limit · /model to another model stays on your plan · Ctrl+] API billing",
-        " ⚠ Opus limit · /… · Ctrl+] API billing",
+        " ⚠ Opus limit · Ctrl+] API billing",
       ]
     `)
   })
@@ -83,7 +83,7 @@ describe('renderBanner', () => {
       [
         " Go on with API billing, paid by the key …abcd? · Enter yes · Esc no",
         " Go on with API billing, paid by the key …abcd? · Enter yes · Esc no",
-        " Go on with API billing,… · Enter · Esc",
+        " Go on with API billing? · Enter · Esc",
       ]
     `)
     expect(widths({ type: 'question', billing: 'subscription', before: API })).toMatchInlineSnapshot(`
@@ -99,9 +99,9 @@ describe('renderBanner', () => {
     const repair = 'set CLAUDE_FALLBACK_API_KEY and start claudef again'
     expect(widths({ type: 'unable', limit: LIMIT, reason: 'no API key', repair })).toMatchInlineSnapshot(`
       [
-        " ⚠ 5-hour limit · resets 4:13pm, in 2h 13m · no API key: set CLAUDE_FALLBACK_API_KEY and start claudef again",
-        " ⚠ 5-hour limit · resets 4:13pm, in 2h 13m · no API key: set CLAUDE_FALLBACK_API_KEY and start cla…",
-        " ⚠ 5-hour limit · resets 4:13pm, in 2h…",
+        " ⚠ 5-hour limit · resets 4:13pm, in 2h 13m · no API key: set CLAUDE_FALLBACK_API_KEY and start claudef again · × dismiss",
+        " ⚠ 5-hour limit · no API key: set CLAUDE_FALLBACK_API_KEY and start claudef again · × dismiss",
+        " ⚠ 5-hour limit · no API key: set … · ×",
       ]
     `)
   })
@@ -111,9 +111,9 @@ describe('renderBanner', () => {
       widths({ type: 'told', text: 'Your org is out of usage · contact an admin' }),
     ).toMatchInlineSnapshot(`
       [
-        " ⚠ Your org is out of usage · contact an admin",
-        " ⚠ Your org is out of usage · contact an admin",
-        " ⚠ Your org is out of usage · contact …",
+        " ⚠ Your org is out of usage · contact an admin · × dismiss",
+        " ⚠ Your org is out of usage · contact an admin · × dismiss",
+        " ⚠ Your org is out of usage · cont… · ×",
       ]
     `)
   })
@@ -140,14 +140,14 @@ describe('renderBanner', () => {
       [
         " API billing (key …abcd) · subscription back at 4:13pm · Ctrl+] return",
         " API billing (key …abcd) · subscription back at 4:13pm · Ctrl+] return",
-        " API billing (key …abc… · Ctrl+] return",
+        " API billing · Ctrl+] return",
       ]
     `)
     expect(widths({ type: 'api', limit: undefined, failure: undefined })).toMatchInlineSnapshot(`
       [
         " API billing (key …abcd) · Ctrl+] return",
         " API billing (key …abcd) · Ctrl+] return",
-        " API billing (key …abc… · Ctrl+] return",
+        " API billing · Ctrl+] return",
       ]
     `)
   })
@@ -162,11 +162,167 @@ describe('renderBanner', () => {
     `)
   })
 
+  test('offers what another session met', () => {
+    expect(widths({ type: 'offer', limit: LIMIT, isBelieved: true })).toMatchInlineSnapshot(`
+      [
+        " ⚠ 5-hour limit · resets 4:13pm, in 2h 13m (met in another session) · Ctrl+] continue on API billing · × dismiss",
+        " ⚠ 5-hour limit · resets 4:13pm, in 2h 13m (met in another session) · Ctrl+] API billing",
+        " ⚠ 5-hour limit · Ctrl+] API billing",
+      ]
+    `)
+    expect(render({ type: 'offer', limit: LIMIT, isBelieved: true }, { columns: 80 })).toMatchInlineSnapshot(
+      `" ⚠ 5-hour limit · resets 4:13pm, in 2h 13m (elsewhere) · Ctrl+] API billing"`,
+    )
+  })
+
+  test.each([undefined, 0.31])('names the price in every window that has a row: %s', (usd) => {
+    const question: Notice = { type: 'question', billing: 'api', before: OFFER }
+    const price = usd === undefined ? 'rice not known' : 'bout $0.31'
+    for (let columns = 40; columns < 140; columns++) {
+      const row = render(question, { columns, estimate: { tokens: 48_213, usd } }) ?? ''
+      const fits = columns >= 44 || usd !== undefined
+      if (fits) expect(row, `${columns} columns`).toContain(price)
+      expect(row).toMatch(/Enter( yes)? · Esc( no)?$/)
+      expect(row.length).toBeLessThan(columns)
+    }
+  })
+
+  test('asks with the price', () => {
+    const question: Notice = { type: 'question', billing: 'api', before: OFFER }
+    const shown = (tokens: number, usd: number | undefined) =>
+      [140, 100, 80, 60, 40].map((columns) => render(question, { columns, estimate: { tokens, usd } }))
+    expect(shown(48_213, 0.31)).toMatchInlineSnapshot(`
+      [
+        " Go on with API billing, paid by the key …abcd? First request about 48k tokens, about $0.31 · Enter yes · Esc no",
+        " Go on with API billing? First request about 48k tokens, about $0.31 · Enter yes · Esc no",
+        " Go on with API billing (key …abcd)? About $0.31 · Enter yes · Esc no",
+        " Go on with API billing? About $0.31 · Enter yes · Esc no",
+        " API billing? About $0.31 · Enter · Esc",
+      ]
+    `)
+    expect(shown(999, undefined)).toMatchInlineSnapshot(`
+      [
+        " Go on with API billing, paid by the key …abcd? First request about 999 tokens, price not known · Enter yes · Esc no",
+        " Go on with API billing? First request about 999 tokens, price not known · Enter yes · Esc no",
+        " Go on with API billing (key …abcd)? Price not known · Enter yes · Esc no",
+        " Go on with API billing? Price not known · Enter · Esc",
+        " API billing? Price not … · Enter · Esc",
+      ]
+    `)
+    expect(shown(12, 0.0004)[0]).toContain('about 12 tokens, about <$0.01')
+    // The way back costs nothing.
+    const back: Notice = { type: 'question', billing: 'subscription', before: API }
+    expect(render(back, { estimate: { tokens: 5, usd: 1 } })).not.toContain('$')
+  })
+
+  test('is a meter while the key pays', () => {
+    const shown = (notice: Notice, context: Partial<BannerContext> = {}) =>
+      [120, 80, 40].map((columns) =>
+        render(notice, { spent: { usd: 0.42, isLowerBound: false, isNearCap: false }, ...context, columns }),
+      )
+    expect(shown(API)).toMatchInlineSnapshot(`
+      [
+        " API billing (key …abcd) · $0.42 this session · subscription back at 4:13pm · Ctrl+] return",
+        " API billing · $0.42 this session · subscription back at 4:13pm · Ctrl+] return",
+        " API billing · $0.42 · Ctrl+] return",
+      ]
+    `)
+    expect(shown(API, { note: 'mode api until 5:00pm' })).toMatchInlineSnapshot(`
+      [
+        " API billing (key …abcd) · $0.42 this session · subscription back at 4:13pm · mode api until 5:00pm · Ctrl+] return",
+        " API billing · $0.42 this session · subscription back at 4:13pm · Ctrl+] return",
+        " API billing · $0.42 · Ctrl+] return",
+      ]
+    `)
+    expect(shown({ ...API, back: 'offered' })).toMatchInlineSnapshot(`
+      [
+        " API billing (key …abcd) · $0.42 this session · your subscription is back · Ctrl+] return",
+        " API billing · $0.42 this session · your subscription is back · Ctrl+] return",
+        " API billing · $0.42 · Ctrl+] return",
+      ]
+    `)
+    expect(shown({ ...API, back: 'waiting' })).toMatchInlineSnapshot(`
+      [
+        " API billing (key …abcd) · $0.42 this session · subscription is back, waits until idle · Ctrl+] return",
+        " API billing · $0.42 · subscription is back, waits until idle · Ctrl+] return",
+        " API billing · $0.42 · Ctrl+] return",
+      ]
+    `)
+    expect(shown({ ...API, triesAt: Date.parse('2026-11-22T16:28:00Z') })).toMatchInlineSnapshot(`
+      [
+        " API billing (key …abcd) · $0.42 this session · limited again, next return at 4:28pm · Ctrl+] return",
+        " API billing · $0.42 · limited again, next return at 4:28pm · Ctrl+] return",
+        " API billing · $0.42 · Ctrl+] return",
+      ]
+    `)
+    expect(shown({ ...API, failure: CREDIT, back: 'offered' })).toMatchInlineSnapshot(`
+      [
+        " ⚠ API billing: Credit balance is too low · $0.42 this session · your subscription is back · Ctrl+] return",
+        " ⚠ API billing: Credit balance is too low · $0.42 · Ctrl+] return",
+        " ⚠ API billing: Credit… · Ctrl+] return",
+      ]
+    `)
+    const unknown = { usd: 1.2, isLowerBound: true, isNearCap: false }
+    expect(render(API, { spent: unknown })).toContain('≥$1.20 this session')
+  })
+
+  test('keeps the sum in sight in every window that has a row', () => {
+    const spent = { usd: 12.34, isLowerBound: true, isNearCap: true }
+    for (const notice of [API, { ...API, back: 'offered' }, { ...API, failure: CREDIT }] as const) {
+      for (let columns = 50; columns < 140; columns++) {
+        const row = render(notice, { columns, spent })
+        expect(row, `${columns} columns`).toContain(notice.failure ? 'Credit' : '$12.34')
+        expect(row).toMatch(/ · Ctrl\+\] return$/)
+      }
+    }
+  })
+
+  test('a reset that slid past the next return is what it says', () => {
+    expect(render({ ...API, triesAt: NOW })).toContain('subscription back at 4:13pm')
+  })
+
+  test('turns yellow near a cap', () => {
+    const near = { usd: 9, isLowerBound: false, isNearCap: true }
+    expect(render(API, { color: true, spent: near })).toMatch(/^\x1b\[33m/)
+    expect(render(API, { color: true, spent: { ...near, isNearCap: false } })).toMatch(/^\x1b\[36m/)
+    expect(render(API, { color: false, spent: near })).not.toContain('\x1b')
+  })
+
+  test('tells of the return', () => {
+    const spent = { usd: 1.2, isLowerBound: false, isNearCap: false }
+    expect(render({ type: 'returned', until: NOW }, { spent })).toBe(
+      ' Back on your subscription · $1.20 spent',
+    )
+  })
+
+  test('says what a switch waits for, with a spinner that turns', () => {
+    const frames = [0, 1, 10].map((frame) =>
+      render({ type: 'switching', billing: 'api', waitsFor: 'your draft' }, { frame }),
+    )
+    expect(frames).toEqual([
+      ' ⠋ Going on with API billing · waits for your draft',
+      ' ⠙ Going on with API billing · waits for your draft',
+      ' ⠋ Going on with API billing · waits for your draft',
+    ])
+  })
+
+  test('names the key that was chosen', () => {
+    const switchKey = 'Ctrl+\\'
+    expect(render(OFFER, { switchKey })).toContain('Ctrl+\\ continue on API billing')
+    expect(render(API, { switchKey })).toMatch(/Ctrl\+\\ return$/)
+    expect(render(OFFER, { switchKey, columns: 40 })).toContain('Ctrl+\\ API billing')
+    expect(JSON.stringify([render(OFFER, { switchKey }), render(API, { switchKey })])).not.toContain('Ctrl+]')
+  })
+
   test('is coloured by what it means, and ends its colour', () => {
     const colors = [OFFER, { type: 'question', billing: 'api', before: OFFER } as const, API].map((notice) =>
       render(notice, { color: true })?.replace(/ .* /, ' … '),
     )
-    expect(colors).toEqual(['\x1b[33m … dismiss\x1b[0m', '\x1b[1;33m … no\x1b[0m', '\x1b[36m … return\x1b[0m'])
+    expect(colors).toEqual([
+      '\x1b[33m … dismiss\x1b[0m',
+      '\x1b[1;33m … no\x1b[0m',
+      '\x1b[36m … return\x1b[0m',
+    ])
     expect(render({ type: 'switching', billing: 'api' }, { color: true })).toBe(
       ' ⠋ Going on with API billing…\x1b[0m',
     )
@@ -227,6 +383,41 @@ describe('the time of the reset', () => {
   })
 })
 
+describe('isDismissal', () => {
+  const JAPANESE: Notice = { type: 'told', text: '組織の上限です × まだ' }
+
+  test.each<[string, Notice, Partial<BannerContext>]>([
+    ['an offer', OFFER, {}],
+    ['a coloured one', OFFER, { color: true }],
+    ['a text', { type: 'told', text: 'Out of usage' }, {}],
+    ['a text that is cut', { type: 'told', text: 'Out of usage '.repeat(20) }, {}],
+    ['what cannot be had', { type: 'unable', limit: LIMIT, reason: 'no key', repair: 'set one' }, {}],
+    ['wide characters, and a × of theirs', JAPANESE, {}],
+  ])('is the × of %s on a real terminal, and what follows it', async (_, notice, context) => {
+    const columns = 100
+    const row = render(notice, { ...context, columns }) ?? ''
+    const terminal = new xterm.Terminal({ cols: columns, rows: 2, allowProposedApi: true })
+    await new Promise<void>((resolve) => terminal.write(row, resolve))
+    const line = terminal.buffer.active.getLine(0)
+    const cells = Array.from({ length: columns }, (_, at) => line?.getCell(at)?.getChars() ?? '')
+    const cross = cells.lastIndexOf('×') + 1
+    expect(cross).toBeGreaterThan(1)
+    for (let column = 1; column <= columns; column++) {
+      expect(isDismissal(row, column), `column ${column}`).toBe(column >= cross)
+    }
+  })
+
+  test.each<[string, Notice, Partial<BannerContext>]>([
+    ['who pays', API, {}],
+    ['a question', { type: 'question', billing: 'api', before: OFFER }, {}],
+    ['an offer without room for it', OFFER, { columns: 40 }],
+    ['a failure whose words have a ×', { ...API, failure: { ...CREDIT, text: 'Max 5× is out' } }, {}],
+  ])('is nowhere in %s', (_, notice, context) => {
+    const row = render(notice, context) ?? ''
+    for (let column = 1; column <= 100; column++) expect(isDismissal(row, column)).toBe(false)
+  })
+})
+
 const HOSTILE = '\x1b[2J\x1b]0;title\x07\r\n\u009b31m\u202eevil\u2066\u2028x\ud800y\x00'
 
 describe('texts from elsewhere', () => {
@@ -257,8 +448,12 @@ describe('the width', () => {
     const characters = fc.array(fc.constantFrom(...wide, ...narrow, ...joined), { maxLength: 80 })
     fc.assert(
       fc.property(characters, fc.integer({ min: 0, max: 120 }), (text, columns) => {
-        const whole = render({ type: 'told', text: text.join('') }, { columns: 10_000 }) ?? ''
-        const row = render({ type: 'told', text: text.join('') }, { columns }) ?? ''
+        const notice: Notice = { type: 'switching', billing: 'api', waitsFor: text.join('') }
+        const whole = render(notice, { columns: 10_000 }) ?? ''
+        const row = render(notice, { columns }) ?? ''
+        const told = render({ type: 'told', text: text.join('') }, { columns }) ?? ''
+        expect(columnsOf(told)).toBeLessThanOrEqual(Math.max(0, columns - 1))
+        if (columns > 12) expect(told).toMatch(/ · ×( dismiss)?$/)
         expect(columnsOf(row)).toBeLessThanOrEqual(Math.max(0, columns - 1))
         expect(row).not.toMatch(/\p{Surrogate}/u)
         if (row === whole) return

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type KeyPress, type KeyReader, readKeys } from '../../src/core/keys.ts'
+import { type KeyPress, type KeyReader, readKeys, readMouse } from '../../src/core/keys.ts'
+import { parseSwitchKey } from '../../src/core/switch-key.ts'
 
 function createReader(): KeyReader {
   return { rest: new Uint8Array(), pasting: false }
@@ -154,6 +155,89 @@ describe('readKeys', () => {
     const text = 'x'.repeat(100_000)
     expect(read([text])).toEqual([`other:${text}`])
   })
+})
+
+describe('a switch key of the user’s own', () => {
+  function readWith(name: string, input: string): string[] {
+    const parsed = parseSwitchKey(name)
+    if (parsed?.type !== 'key') throw new Error(`no key: ${name}`)
+    return read([input], { ...createReader(), switchKey: parsed.key })
+  }
+
+  test.each([
+    ['ctrl+g', '\x07'],
+    ['ctrl+g', '\x1b[103;5u'],
+    ['ctrl+g', '\x1b[103:71;5u'],
+    ['ctrl+g', '\x1b[27;5;103~'],
+    ['ctrl+g, Caps Lock on', '\x1b[103;69u'],
+    ['ctrl+g, Caps Lock on', '\x1b[27;5;71~'],
+    ['ctrl+g, a Cyrillic keyboard', '\x1b[1087::103;5u'],
+    ['Ctrl-\\', '\x1c'],
+    ['Ctrl-\\', '\x1b[92;5u'],
+    ['Ctrl-\\', '\x1b[27;5;92~'],
+    ['ctrl+a', '\x01'],
+    // What takes Shift: kitty tells the key, with the shifted character where it was asked for; xterm the character.
+    ['ctrl+_', '\x1f'],
+    ['ctrl+_', '\x1b[45;6u'],
+    ['ctrl+_', '\x1b[45:95;6u'],
+    ['ctrl+_', '\x1b[27;6;95~'],
+    ['ctrl+^', '\x1e'],
+    ['ctrl+^', '\x1b[54;6u'],
+    ['ctrl+^, a German keyboard', '\x1b[94;5u'],
+    ['ctrl+@', '\x00'],
+    ['ctrl+@', '\x1b[50;6u'],
+  ])('%s as %j', (name, input) => {
+    expect(readWith(name.replace(/,.*/, ''), input)).toEqual(['switch'])
+  })
+
+  test.each([
+    ['ctrl+g', '\x1d'],
+    ['ctrl+g', '\x1b[93;5u'],
+    ['ctrl+g', 'g'],
+    ['ctrl+g', 'G'],
+    ['ctrl+g', '\x1b[103;6u'],
+    ['ctrl+g', '\x1b[27;6;71~'],
+    ['ctrl+g', '\x1b[103;7u'],
+    ['ctrl+_', '\x1b[45;5u'],
+    ['ctrl+_', '-'],
+  ])('%s is not %j', (name, input) => {
+    expect(readWith(name, input)).toEqual([`other:${input}`])
+  })
+
+  test('parts text, and is none inside a paste', () => {
+    expect(readWith('ctrl+g', 'a\x07b\x1dc')).toEqual(['other:a', 'switch', 'other:b\x1dc'])
+    expect(names(readWith('ctrl+g', '\x1b[200~a\x07b\x1b[103;5u\x1b[201~\x07'))).toEqual(['other', 'switch'])
+  })
+})
+
+describe('readMouse', () => {
+  test.each<[string, string, ReturnType<typeof readMouse>]>([
+    ['SGR', '\x1b[<0;93;13M', { column: 93, row: 13, isPress: true }],
+    ['SGR, the right button', '\x1b[<2;1;1M', { column: 1, row: 1, isPress: true }],
+    ['SGR, released', '\x1b[<0;93;13m', { column: 93, row: 13, isPress: false }],
+    ['SGR, the wheel', '\x1b[<64;93;13M', { column: 93, row: 13, isPress: false }],
+    ['SGR, moved', '\x1b[<35;93;13M', { column: 93, row: 13, isPress: false }],
+    ['SGR, dragged', '\x1b[<32;93;13M', { column: 93, row: 13, isPress: false }],
+    ['SGR, far right', '\x1b[<0;1042;300M', { column: 1042, row: 300, isPress: true }],
+    ['urxvt', '\x1b[32;93;13M', { column: 93, row: 13, isPress: true }],
+    ['urxvt, released', '\x1b[35;93;13M', { column: 93, row: 13, isPress: false }],
+    ['urxvt, the wheel', '\x1b[96;93;13M', { column: 93, row: 13, isPress: false }],
+    ['X10', '\x1b[M !-', { column: 1, row: 13, isPress: true }],
+    ['X10, released', '\x1b[M#!-', { column: 1, row: 13, isPress: false }],
+    ['X10, the wheel', '\x1b[M`!-', { column: 1, row: 13, isPress: false }],
+    ['X10, far right', '\x1b[M \xff\x2d', { column: 223, row: 13, isPress: true }],
+  ])('%s', (_, input, mouse) => {
+    expect(readMouse(bytes(input))).toEqual(mouse)
+    // Such a report comes out of the input whole.
+    expect(read([input])).toEqual([`report:${input}`])
+  })
+
+  test.each(['', 'a', '\x1b', '\x1b[M', '\x1b[M !', '\x1b[<0;93M', '\x1b[93;5u', '\x1b[13;93R', '\x1b[A'])(
+    'is not %j',
+    (input) => {
+      expect(readMouse(bytes(input))).toBeUndefined()
+    },
+  )
 })
 
 const PASTE = '\x1b[200~a\r\x1d\x1b[93;5u\x1b\x1b[13u\x1b[201\x1b[201~'

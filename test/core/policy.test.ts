@@ -6,6 +6,7 @@ import {
   type Billing,
   type Input,
   initialState,
+  nextLook,
   type Rules,
   type State,
   transition,
@@ -60,6 +61,19 @@ function end(how: { failed?: boolean; opened?: boolean } = {}): Input {
   return { type: 'ended', end: { failed: false, opened: true, ...how }, now: START + 5000 }
 }
 
+function spend(session: number, day: number): Input {
+  return { type: 'spent', spent: { session, day, isLowerBound: false } }
+}
+function look(now: number, isReady = true): Input {
+  return { type: 'time', now, isReady }
+}
+function believe(limit: Limit): Input {
+  return { type: 'believed', limit }
+}
+
+const RESET = START + 3_600_000
+const MINUTE = 60_000
+
 /** All inputs one after the other. Log lines and announcements are left out of the actions. */
 function run(inputs: Input[], rules: Rules, billing: Billing = 'subscription') {
   let state = initialState(billing, START)
@@ -71,7 +85,13 @@ function run(inputs: Input[], rules: Rules, billing: Billing = 'subscription') {
   }
   const logs = all.filter((action) => action.type === 'log').map(({ message }) => message)
   const actions = all.filter(({ type }) => type !== 'log' && type !== 'announce')
-  return { state, notice: state.notice, actions, logs, announced: all.filter(({ type }) => type === 'announce') }
+  return {
+    state,
+    notice: state.notice,
+    actions,
+    logs,
+    announced: all.filter(({ type }) => type === 'announce'),
+  }
 }
 
 const TO_API = { type: 'start', billing: 'api', prompt: true }
@@ -254,11 +274,39 @@ describe('Ctrl+]', () => {
     expect(run([meet(LIMIT), press('switch'), press(key), press('enter')], ASK).actions).toEqual([])
   })
 
-  test('twice is no answer', () => {
-    expect(run([meet(LIMIT), press('switch'), press('switch')], ASK)).toMatchObject({
-      actions: [],
-      notice: asked,
-    })
+  test('twice takes the offer away', () => {
+    const twice: Input[] = [meet(LIMIT), press('switch'), press('switch')]
+    expect(run(twice, ASK)).toMatchObject({ actions: [], notice: { type: 'none' } })
+    // And nothing brings it back.
+    const later: Input[] = [...twice, meet(LIMIT), press('switch'), press('enter'), end()]
+    expect(run(later, ASK).actions).toEqual([{ type: 'finish' }])
+  })
+
+  test('is refused where others have spent what a cap leaves, before the question and after it', () => {
+    const capped = { ...ASK, caps: { session: Infinity, day: 10 } }
+    const unable = { type: 'unable', limit: LIMIT, reason: expect.stringContaining('daily cap of $10.00') }
+    const before = [meet(LIMIT), spend(0, 10), press('switch'), press('enter'), end()]
+    expect(run(before, capped)).toMatchObject({ actions: [{ type: 'finish' }], notice: unable })
+    const after = [meet(LIMIT), press('switch'), spend(0, 10), press('enter'), end()]
+    expect(run(after, capped)).toMatchObject({ actions: [{ type: 'finish' }], notice: unable })
+  })
+
+  test('is refused where the key is gone meanwhile', () => {
+    const { state } = run([meet(LIMIT), press('switch')], ASK)
+    const step = transition(state, press('enter'), NO_KEY)
+    expect(step).toMatchObject({ actions: [], state: { notice: { type: 'unable', reason: 'no API key' } } })
+  })
+
+  test('pays nothing for a limit that is over by the time of the yes', () => {
+    const over: Input[] = [meet(LIMIT), press('switch'), { type: 'cleared', now: START + 2000 }]
+    // The question stays, for whoever is about to press Enter.
+    expect(run(over, ASK).notice).toMatchObject({ type: 'question' })
+    const { actions, notice } = run([...over, press('enter')], ASK)
+    expect(actions).toEqual([])
+    expect(notice).toMatchObject({ type: 'told', text: expect.stringContaining('the limit is over') })
+    expect(run([...over, press('escape')], ASK).notice).toEqual({ type: 'none' })
+    const reset = [meet(LIMIT), press('switch'), look(RESET + 60_000), press('enter')]
+    expect(run(reset, ASK).actions).toEqual([])
   })
 
   test.each(['enter', 'escape', 'other'] as const)('%s without a question is nothing', (key) => {
@@ -392,6 +440,400 @@ describe('the end of a child', () => {
   })
 })
 
+describe('a limit that another session has met', () => {
+  const offer = { type: 'offer', limit: OFFERED, isBelieved: true }
+
+  test('is offered and no more, even where switches go by themselves', () => {
+    expect(run([believe({ ...LIMIT, verdict: 'switch' })], AUTO)).toMatchObject({
+      actions: [],
+      announced: [],
+      notice: { type: 'offer', isBelieved: true },
+    })
+    expect(run([believe(OFFERED)], ASK)).toMatchObject({ actions: [], notice: offer })
+  })
+
+  test('interrupted nothing here: the yes sends no prompt of ours', () => {
+    const { actions } = run([believe(OFFERED), press('switch'), press('enter'), end()], ASK)
+    expect(actions).toEqual([{ type: 'stop' }, { type: 'start', billing: 'api', prompt: false }])
+  })
+
+  test('is said where there is nothing to offer', () => {
+    expect(run([believe(LIMIT)], NO_KEY).notice).toMatchObject({ type: 'unable', reason: 'no API key' })
+    const capped = { ...ASK, caps: { session: 0, day: Infinity } }
+    expect(run([believe(LIMIT)], capped).notice).toMatchObject({ type: 'unable' })
+    const refused = [meet(LIMIT), end(), fail(CREDIT, START + 6000), press('switch'), press('enter'), end()]
+    expect(run([...refused, believe(WEEKLY)], AUTO).notice).toMatchObject({
+      type: 'unable',
+      reason: 'the API refused the key',
+    })
+  })
+
+  test.each<[string, Input[], Billing]>([
+    ['an organization’s', [believe(TOLD)], 'subscription'],
+    [
+      'one that was met and dismissed here',
+      [meet(LIMIT), { type: 'dismiss' }, believe(LIMIT)],
+      'subscription',
+    ],
+    ['anything on the key', [believe(LIMIT)], 'api'],
+  ])('is not said of %s', (_, inputs, billing) => {
+    expect(run(inputs, ASK, billing).notice).toEqual(initialState(billing, START).notice)
+  })
+
+  test('leaves what the row says already', () => {
+    expect(run([meet(TOLD), believe(LIMIT)], ASK).notice).toMatchObject({ type: 'told' })
+    expect(run([meet(LIMIT), believe(WEEKLY)], ASK).notice).toEqual({ type: 'offer', limit: LIMIT })
+    expect(run([meet(LIMIT), press('switch'), believe(WEEKLY)], ASK).notice).toMatchObject({
+      type: 'question',
+    })
+  })
+
+  test('does not hide what is met here', () => {
+    expect(run([believe(OFFERED), meet(LIMIT)], ASK).notice).toEqual({ type: 'offer', limit: LIMIT })
+    expect(run([believe(LIMIT), meet(LIMIT)], AUTO).actions).toEqual([{ type: 'stop' }])
+  })
+
+  const LATER = RESET + 30 * MINUTE
+
+  test('tells of a reset that slid later, and of one that was not known', () => {
+    const slid = believe({ ...LIMIT, resetsAt: LATER })
+    const onKey = [meet(LIMIT), end()]
+    expect(run([...onKey, slid], AUTO).notice).toMatchObject({ limit: { resetsAt: LATER } })
+    expect(run([...onKey, press('switch'), slid, press('escape')], AUTO).notice).toMatchObject({
+      limit: { resetsAt: LATER },
+    })
+    expect(run([meet(LIMIT), slid], ASK).notice).toEqual({
+      type: 'offer',
+      limit: { ...LIMIT, resetsAt: LATER },
+    })
+    const unknown = { ...LIMIT, resetsAt: undefined }
+    expect(run([meet(unknown), end(), slid], AUTO).notice).toMatchObject({ limit: { resetsAt: LATER } })
+    // By less than what makes it another limit.
+    const little = believe({ ...LIMIT, resetsAt: RESET + MINUTE })
+    expect(run([...onKey, little], AUTO).notice).toMatchObject({ limit: { resetsAt: RESET + MINUTE } })
+  })
+
+  test.each<[string, Limit]>([
+    ['that is earlier', { ...LIMIT, resetsAt: RESET - 30 * MINUTE }],
+    ['that is not known', { ...LIMIT, resetsAt: undefined }],
+    ['of another window', { ...WEEKLY, resetsAt: LATER }],
+    ['of one model', { ...OFFERED, resetsAt: LATER }],
+  ])('keeps the reset against one %s', (_, limit) => {
+    expect(run([meet(LIMIT), end(), believe(limit)], AUTO).notice).toEqual({
+      type: 'api',
+      limit: LIMIT,
+      failure: undefined,
+    })
+  })
+
+  test('takes back that the subscription is back, where the reset slid', () => {
+    const inputs = [meet(LIMIT), end(), look(RESET + MINUTE, false), believe({ ...LIMIT, resetsAt: LATER })]
+    const { state } = run(inputs, AUTO)
+    expect(state.notice).not.toHaveProperty('back')
+    expect(nextLook(state)).toBe(LATER + MINUTE)
+  })
+})
+
+describe('a limit that is over', () => {
+  const cleared: Input = { type: 'cleared', now: START + 2000 }
+
+  test.each<[string, Input[], Rules]>([
+    ['an offer', [meet(LIMIT)], ASK],
+    ['a belief', [believe(LIMIT)], ASK],
+    ['what could not be had', [meet(LIMIT)], NO_KEY],
+  ])('takes back %s', (_, inputs, how) => {
+    expect(run([...inputs, cleared], how).notice).toEqual({ type: 'none' })
+    const { state } = run(inputs, how)
+    expect(nextLook(state)).toBe(RESET + MINUTE)
+    expect(run([...inputs, look(RESET + MINUTE - 1)], how).notice).toEqual(state.notice)
+    expect(run([...inputs, look(RESET + MINUTE)], how).state).toMatchObject({
+      notice: { type: 'none' },
+      met: [],
+    })
+  })
+
+  test('leaves what else is said', () => {
+    expect(run([meet(TOLD), cleared], ASK).notice).toMatchObject({ type: 'told' })
+    expect(run([cleared], ASK, 'api').notice).toMatchObject({ type: 'api', limit: undefined })
+  })
+
+  test('can be met again', () => {
+    const again = meet({ ...LIMIT, at: START + 3000 })
+    expect(run([meet(LIMIT), cleared, again], ASK).notice).toMatchObject({ type: 'offer' })
+    expect(run([meet(LIMIT), cleared, again], AUTO).actions).toEqual([{ type: 'stop' }])
+  })
+
+  test('is no reason to pay when its row is read once more', () => {
+    const capped = { ...AUTO, caps: { session: 1, day: Infinity } }
+    const row: Input = { type: 'limit', limit: LIMIT, version: VERSION, usd: 2 }
+    expect(run([row, cleared], capped).actions).toEqual([])
+    const again = run([row, cleared, meet(LIMIT)], capped)
+    expect(again).toMatchObject({ actions: [], notice: { type: 'offer' } })
+  })
+
+  test('forgets what a subagent met', () => {
+    const { notice } = run([meet(SUBAGENT), cleared, { type: 'reminded' }], AUTO)
+    expect(notice).toEqual({ type: 'none' })
+  })
+
+  test('lets a session on the key go back a minute later', () => {
+    const { state } = run([meet(LIMIT), end(), cleared], AUTO)
+    expect(nextLook(state)).toBe(START + 2000 + MINUTE)
+    // Also behind a question.
+    expect(nextLook(run([meet(LIMIT), end(), press('switch'), cleared], AUTO).state)).toBe(
+      START + 2000 + MINUTE,
+    )
+  })
+
+  test('is only offered to be tried where nobody knew the reset', () => {
+    const unknown = [meet({ ...LIMIT, resetsAt: undefined }), end()]
+    expect(nextLook(run(unknown, AUTO).state)).toBeUndefined()
+    const { state, announced } = run([...unknown, cleared], AUTO)
+    expect(state.notice).toMatchObject({ type: 'api', back: 'offered' })
+    expect(announced.at(-1)).toEqual({ type: 'announce', about: 'back' })
+    expect(nextLook(state)).toBeUndefined()
+  })
+})
+
+describe('dismissing', () => {
+  test.each<[string, Input[], Rules]>([
+    ['an offer', [meet(LIMIT)], ASK],
+    ['a question', [meet(LIMIT), press('switch')], ASK],
+    ['what could not be had', [meet(LIMIT)], NO_KEY],
+    ['what was told', [meet(TOLD)], ASK],
+  ])('takes away %s, for good', (_, inputs, how) => {
+    const { notice, actions } = run([...inputs, { type: 'dismiss' }, ...inputs.slice(0, 1)], how)
+    expect([notice, actions]).toEqual([{ type: 'none' }, []])
+  })
+
+  test('leaves in sight who pays, and a switch that is under way', () => {
+    expect(run([{ type: 'dismiss' }], ASK, 'api').notice).toMatchObject({ type: 'api' })
+    expect(run([press('switch'), { type: 'dismiss' }], ASK, 'api').notice).toMatchObject({ type: 'api' })
+    expect(run([meet(LIMIT), { type: 'dismiss' }], AUTO).notice).toMatchObject({ type: 'switching' })
+  })
+})
+
+describe('the caps', () => {
+  const CAPPED: Rules = { ...AUTO, caps: { session: 2, day: 10 } }
+  const onKey: Input[] = [meet(LIMIT), end()]
+
+  test('end API billing between two tools, and send nothing', () => {
+    const { actions, notice, announced, state } = run([...onKey, spend(2, 2), end()], CAPPED)
+    expect(actions.slice(2)).toEqual([{ type: 'stop', afterTool: true }, TO_SUBSCRIPTION])
+    expect(announced.at(-1)).toEqual({ type: 'announce', about: 'cap' })
+    expect(notice).toEqual({
+      type: 'told',
+      text: "API billing has ended: the session's cap of $2.00 is reached ($2.00 spent) · raise max_usd and start claudef again",
+    })
+    expect(state.spent.session).toBe(2)
+  })
+
+  test('end it however it began, and by what others spend', () => {
+    const { actions } = run([spend(0.1, 10), end()], CAPPED, 'api')
+    expect(actions).toEqual([{ type: 'stop', afterTool: true }, TO_SUBSCRIPTION])
+  })
+
+  test('let nothing begin again by itself, nor be offered', () => {
+    const again = { ...LIMIT, at: START + 9000 }
+    const { actions, notice } = run(
+      [...onKey, spend(2, 2), end(), meet(again), press('switch'), press('enter'), end()],
+      CAPPED,
+    )
+    expect(actions.slice(4)).toEqual([{ type: 'finish' }])
+    expect(notice).toMatchObject({ type: 'unable', repair: 'raise max_usd and start claudef again' })
+  })
+
+  test('hold where they are reached while the child ends: the next one is given nothing to do', () => {
+    const { actions } = run([meet(LIMIT), spend(0, 10), end(), spend(0, 10), end()], CAPPED)
+    const idle = { type: 'start', billing: 'api', prompt: false }
+    expect(actions).toEqual([{ type: 'stop' }, idle, { type: 'stop', afterTool: true }, TO_SUBSCRIPTION])
+  })
+
+  test('of 0 are no API billing', () => {
+    for (const caps of [
+      { session: 0, day: Infinity },
+      { session: Infinity, day: 0 },
+    ]) {
+      const { actions, notice } = run([meet(LIMIT), press('switch'), press('enter')], { ...AUTO, caps })
+      expect(actions).toEqual([])
+      expect(notice).toMatchObject({ reason: expect.stringContaining('is 0, so there is no API billing') })
+    }
+  })
+
+  test('turn a switch that would reach one into an offer', () => {
+    const row = (usd: number | undefined): Input => ({ type: 'limit', limit: LIMIT, version: VERSION, usd })
+    expect(run([spend(1, 1), row(1)], CAPPED)).toMatchObject({ actions: [], notice: { type: 'offer' } })
+    expect(run([spend(1, 9.5), row(0.5)], CAPPED)).toMatchObject({ actions: [], notice: { type: 'offer' } })
+    expect(run([spend(1, 1), row(0.99)], CAPPED).actions).toEqual([{ type: 'stop' }])
+    expect(run([row(undefined)], CAPPED).actions).toEqual([{ type: 'stop' }])
+    // Whoever says yes has seen the price.
+    const yes = [spend(1, 1), row(1), press('switch'), press('enter')]
+    expect(run(yes, CAPPED).actions).toEqual([{ type: 'stop' }])
+  })
+
+  test('warn once on the way, and again on another day', () => {
+    const near = { type: 'announce', about: 'near cap' }
+    const announced = (inputs: Input[]) =>
+      run([...onKey, ...inputs], CAPPED).announced.filter(
+        (action) => action.type === 'announce' && action.about !== 'limit',
+      )
+    expect(announced([spend(1.5, 7.9)])).toEqual([])
+    expect(announced([spend(1.6, 1.6), spend(1.7, 8), spend(1.9, 9)])).toEqual([near])
+    expect(announced([spend(1, 8), spend(1.1, 0.1), spend(1.2, 8)])).toEqual([near, near])
+    // Not where the key pays nothing.
+    expect(run([spend(1.6, 9)], CAPPED).announced).toEqual([])
+  })
+})
+
+describe('the way back', () => {
+  const onKey: Input[] = [meet(LIMIT), end()]
+  const due = RESET + MINUTE
+  const BACK = { type: 'announce', about: 'back' }
+
+  test('is gone by itself a minute after the reset, without a prompt', () => {
+    const { state } = run(onKey, AUTO)
+    expect(nextLook(state)).toBe(due)
+    expect(run([...onKey, look(due - 1)], AUTO).state).toEqual(state)
+    const { actions, notice } = run([...onKey, look(due), end()], AUTO)
+    expect(actions.slice(2)).toEqual([{ type: 'stop' }, TO_SUBSCRIPTION])
+    // Counted from when there is a child to return to.
+    expect(notice).toEqual({ type: 'returned', until: START + 5000 + 10_000 })
+  })
+
+  test('waits until nothing is under way', () => {
+    const busy = [...onKey, look(due, false), look(due + 1000, false)]
+    expect(run(busy, AUTO)).toMatchObject({ notice: { type: 'api', back: 'waiting' } })
+    expect(run(busy, AUTO).actions).toHaveLength(2)
+    expect(run([...busy, look(due + 2000)], AUTO).actions).toHaveLength(3)
+  })
+
+  test.each<[string, Rules]>([
+    ['auto_restart is off', ASK],
+    ['auto_return is off', { ...AUTO, autoReturn: false }],
+  ])('is offered once where %s', (_, how) => {
+    const yes = how.autoRestart ? [] : [press('switch'), press('enter')]
+    const key = [meet(LIMIT), ...yes, end()]
+    const { state, actions, announced } = run([...key, look(due), look(due + MINUTE)], how)
+    expect(actions).toHaveLength(2)
+    expect(announced.slice(1)).toEqual([BACK])
+    expect(state.notice).toMatchObject({ type: 'api', back: 'offered' })
+    expect(nextLook(state)).toBeUndefined()
+  })
+
+  test('behind a question it is noted, and goes on after the answer', () => {
+    const asked = run([...onKey, press('switch'), look(due)], AUTO)
+    expect(asked.actions).toHaveLength(2)
+    expect(nextLook(asked.state)).toBeUndefined()
+    const no = run([...onKey, press('switch'), look(due), press('escape')], AUTO)
+    expect(no.notice).toMatchObject({ type: 'api', back: 'waiting' })
+    expect(nextLook(no.state)).toBe(due)
+    const offered = run(
+      [meet(LIMIT), press('switch'), press('enter'), end(), press('switch'), look(due)],
+      ASK,
+    )
+    expect(offered.announced.slice(1)).toEqual([BACK])
+  })
+
+  test('is never gone by itself from API billing by choice', () => {
+    const { state, actions } = run([look(due), { type: 'cleared', now: due }, look(2 * due)], AUTO, 'api')
+    expect([nextLook(state), actions]).toEqual([undefined, []])
+    expect(state).toEqual(initialState('api', START))
+  })
+
+  test('leads on to the key where the limit still holds, and then not back for 15 minutes', () => {
+    const still = { ...LIMIT, at: due + 9000 }
+    const again: Input[] = [...onKey, look(due), end(), meet(still), end()]
+    const { state, actions } = run(again, AUTO)
+    expect(actions.slice(4)).toEqual([{ type: 'stop' }, TO_API])
+    expect(state.notice).toMatchObject({ type: 'api', triesAt: due + 15 * MINUTE })
+    expect(nextLook(state)).toBe(due + 15 * MINUTE)
+    expect(run([...again, look(due + 15 * MINUTE - 1)], AUTO).actions).toHaveLength(6)
+    expect(run([...again, look(due + 15 * MINUTE)], AUTO).actions).toHaveLength(7)
+    // A reset that lies further ahead needs no explanation.
+    const slid = run([...again.slice(0, -2), meet({ ...still, resetsAt: due + 5 * 3_600_000 }), end()], AUTO)
+    expect(slid.notice).not.toHaveProperty('triesAt')
+  })
+
+  test('a clock that was ahead and was set back holds nobody on the key', () => {
+    const day = 24 * 3_600_000
+    const ahead: Input[] = [...onKey, look(due + day), end(), meet({ ...LIMIT, at: START + 9000 }), end()]
+    const { state } = run([...ahead, look(START + MINUTE)], AUTO)
+    expect(nextLook(state)).toBe(due)
+  })
+
+  test('the row that tells of it goes after ten seconds, whatever the clock does', () => {
+    const returned = [...onKey, look(due), end()]
+    const until = START + 15_000
+    expect(nextLook(run(returned, AUTO).state)).toBe(until)
+    expect(run([...returned, look(until - 1)], AUTO).notice).toMatchObject({ type: 'returned' })
+    expect(run([...returned, look(until)], AUTO).notice).toEqual({ type: 'none' })
+    const set = run([...returned, look(START - 3_600_000)], AUTO).state
+    expect(nextLook(set)).toBe(START - 3_600_000 + 10_000)
+  })
+
+  test('stays open beside trouble on the key', () => {
+    const inputs = [...onKey, look(due, false), fail(CREDIT, due + 5000)]
+    expect(run(inputs, AUTO).notice).toMatchObject({ back: 'waiting', failure: CREDIT, limit: LIMIT })
+    expect(run([...inputs, look(due + 6000)], AUTO).actions).toHaveLength(3)
+  })
+})
+
+describe('a switch that cannot be made yet, or at all', () => {
+  const stuck: Input = { type: 'stuck', reason: 'the disk is full' }
+
+  test('says what it waits for', () => {
+    const held: Input = { type: 'held', waitsFor: 'your draft' }
+    expect(run([meet(LIMIT), held], AUTO).notice).toEqual({
+      type: 'switching',
+      billing: 'api',
+      waitsFor: 'your draft',
+    })
+    expect(run([held], AUTO).notice).toEqual({ type: 'none' })
+  })
+
+  test('leaves the child where it is, and says so', () => {
+    const { state, actions } = run([meet(LIMIT), stuck, end()], AUTO)
+    expect(state).toMatchObject({
+      next: undefined,
+      notice: { type: 'told', text: 'No switch: the disk is full' },
+    })
+    expect(actions).toEqual([{ type: 'stop' }, { type: 'finish' }])
+  })
+
+  test('on the key it keeps who pays in sight, and the way back open', () => {
+    const asked = [meet(LIMIT), end(), press('switch'), press('enter'), stuck]
+    const { notice } = run(asked, AUTO)
+    expect(notice).toMatchObject({
+      type: 'api',
+      limit: LIMIT,
+      failure: { text: 'No switch: the disk is full' },
+    })
+    expect(run([...asked, press('switch'), press('enter'), end()], AUTO).actions.at(-1)).toEqual(
+      TO_SUBSCRIPTION,
+    )
+    // A return by itself that fails is tried again after its 15 minutes.
+    const due = RESET + MINUTE
+    const { state } = run([meet(LIMIT), end(), look(due), stuck], AUTO)
+    expect(nextLook(state)).toBe(due + 15 * MINUTE)
+  })
+
+  test('is no matter once the next child is there', () => {
+    expect(run([meet(LIMIT), end(), stuck], AUTO).notice).toMatchObject({ type: 'api', failure: undefined })
+  })
+})
+
+describe('what is announced', () => {
+  test('is the limit, with what stands in the way', () => {
+    const announced = run([meet(LIMIT)], NO_KEY).announced
+    const obstacle = { reason: 'no API key', repair: 'give one with `claude-fallback key set`' }
+    expect(announced).toEqual([{ type: 'announce', about: 'limit', limit: LIMIT, obstacle }])
+    expect(run([meet(LIMIT)], ASK).announced).toEqual([{ type: 'announce', about: 'limit', limit: LIMIT }])
+  })
+})
+
+/** Stands for the moment at which it comes, see `stamp`. */
+const NOW = -1
+
 const limit: fc.Arbitrary<Limit> = fc.record({
   window: fc.constantFrom('session', 'weekly', 'credits', 'unknown'),
   scope: fc.constantFrom<Limit['scope']>(
@@ -399,52 +841,94 @@ const limit: fc.Arbitrary<Limit> = fc.record({
     { type: 'model', name: 'Opus' },
     { type: 'organization' },
   ),
-  verdict: fc.constantFrom('switch', 'offer', 'tell', 'subagent'),
-  resetsAt: fc.constantFrom(undefined, START + 3_600_000, START + 7_200_000),
+  verdict: fc.constantFrom('switch', 'switch', 'offer', 'tell', 'subagent'),
+  resetsAt: fc.constantFrom(undefined, NOW, START + 3_600_000, START + 7_200_000),
   source: fc.constantFrom('structured', 'text'),
   rowId: fc.constant(undefined),
-  at: fc.constantFrom(undefined, START - 1, START + 1000, START + 100_000),
+  at: fc.constantFrom(undefined, START - 1, NOW),
   text: fc.constant('A limit'),
 })
+
+const usd = fc.constantFrom(0, 0.5, 1.7, 2, 10)
 
 const input: fc.Arbitrary<Input> = fc.oneof(
   {
     arbitrary: fc
-      .record({ limit, version: fc.constantFrom(VERSION, '2.0.50', undefined) })
+      .record({
+        limit,
+        version: fc.constantFrom(VERSION, VERSION, '2.0.50', undefined),
+        usd: fc.option(usd, { nil: undefined }),
+      })
       .map((row) => ({ type: 'limit' as const, ...row })),
     weight: 4,
   },
+  { arbitrary: limit.map(believe), weight: 2 },
   { arbitrary: fc.constantFrom('switch', 'enter', 'escape', 'other').map((key) => press(key)), weight: 6 },
   {
     arbitrary: fc
-      .tuple(
-        fc.constantFrom(THROTTLE, CREDIT, OVERLOAD),
-        fc.constantFrom(undefined, START - 1, START + 100_000),
-      )
+      .tuple(fc.constantFrom(THROTTLE, CREDIT, OVERLOAD), fc.constantFrom(undefined, START - 1, NOW))
       .map(([failure, at]): Input => ({ type: 'failure', failure, at })),
-    weight: 2,
+    weight: 1,
   },
-  { arbitrary: fc.record({ failed: fc.boolean(), opened: fc.boolean() }).map((how) => end(how)), weight: 3 },
-  { arbitrary: fc.constant<Input>({ type: 'reminded' }), weight: 1 },
+  { arbitrary: fc.record({ failed: fc.boolean(), opened: fc.boolean() }).map((how) => end(how)), weight: 4 },
+  { arbitrary: fc.boolean().map((isReady) => look(NOW, isReady)), weight: 5 },
+  { arbitrary: fc.tuple(usd, usd).map(([session, day]) => spend(session, day)), weight: 2 },
+  {
+    arbitrary: fc.constantFrom<Input>(
+      { type: 'reminded' },
+      { type: 'dismiss' },
+      { type: 'cleared', now: NOW },
+      { type: 'held', waitsFor: 'your draft' },
+      { type: 'stuck', reason: 'the disk is full' },
+    ),
+    weight: 4,
+  },
   { arbitrary: fc.constant<Input>({ type: 'quit' }), weight: 1 },
 )
 
+const cap = fc.constantFrom(Infinity, Infinity, Infinity, 10, 2, 0)
+
 const rules: fc.Arbitrary<Rules> = fc.record({
   autoRestart: fc.boolean(),
-  noKey: fc.constantFrom(undefined, undefined, 'no API key'),
+  autoReturn: fc.boolean(),
+  noKey: fc.constantFrom(undefined, undefined, undefined, 'no API key'),
+  caps: fc.record({ session: cap, day: cap }),
 })
 
-type Moment = { before: State; input: Input; actions: Action[] }
+type Moment = { now: number; before: State; input: Input; actions: Action[]; after: State }
 
-/** A session of any length and in any order, up to its end. */
-function live(inputs: Input[], how: Rules, billing: Billing): Moment[] {
+function stamp(input: Input, now: number): Input {
+  const at = (time: number | undefined) => (time === NOW ? now : time)
+  switch (input.type) {
+    case 'limit':
+    case 'believed': {
+      const { limit } = input
+      const resetsAt = limit.resetsAt === NOW ? now + 10 * MINUTE : limit.resetsAt
+      return { ...input, limit: { ...limit, at: at(limit.at), resetsAt } }
+    }
+    case 'failure':
+      return { ...input, at: at(input.at) }
+    case 'time':
+    case 'cleared':
+    case 'ended':
+      return { ...input, now }
+    default:
+      return input
+  }
+}
+
+/** A session of any length and in any order, up to its end; each input comes some ms after the one before. */
+function live(inputs: [number, Input][], how: Rules, billing: Billing): Moment[] {
   const moments: Moment[] = []
   let state = initialState(billing, START)
-  for (const each of inputs) {
-    const step = transition(state, each, how)
-    moments.push({ before: state, input: each, actions: step.actions })
-    if (step.actions.some(({ type }) => type === 'finish')) break
-    state = step.state
+  let now = START
+  for (const [wait, each] of inputs) {
+    now += wait
+    const stamped = stamp(each, now)
+    const { state: after, actions } = transition(state, stamped, how)
+    moments.push({ now, before: state, input: stamped, actions, after })
+    if (actions.some(({ type }) => type === 'finish')) break
+    state = after
   }
   return moments
 }
@@ -459,52 +943,140 @@ function children(moments: Moment[]): Moment[][] {
   return all
 }
 
+function hasStop({ actions }: Moment): boolean {
+  return actions.some(({ type }) => type === 'stop')
+}
+
+function isReached({ spent }: State, { caps }: Rules): boolean {
+  return spent.session >= caps.session || spent.day >= caps.day
+}
+
+/** The limit for which a session is on the key. */
+function paidLimit({ notice }: State): Limit | undefined {
+  if (notice.type === 'question') return paidLimit({ notice: notice.before } as State)
+  return notice.type === 'api' ? notice.limit : undefined
+}
+
 describe('in any order of things', () => {
+  const wait = fc.constantFrom(0, 0, 1000, MINUTE, 14 * MINUTE, 15 * MINUTE, 3_600_000)
   const session = fc.tuple(
-    fc.array(input, { maxLength: 40 }),
+    fc.array(fc.tuple(wait, input), { maxLength: 50 }),
     rules,
-    fc.constantFrom<Billing>('subscription', 'api'),
+    fc.constantFrom<Billing>('subscription', 'subscription', 'api'),
   )
 
   function always(check: (moments: Moment[], how: Rules) => void) {
     fc.assert(
       fc.property(session, ([inputs, how, billing]) => check(live(inputs, how, billing), how)),
-      { numRuns: 2000 },
+      { numRuns: 3000 },
     )
   }
 
   test('money is spent on a clear word only', () => {
     always((moments, how) => {
       for (const child of children(moments)) {
-        const started = child.at(-1)?.actions.find((action) => action.type === 'start')
-        if (started?.billing !== 'api') continue
+        const last = child.at(-1)
+        const started = last?.actions.find((action) => action.type === 'start')
+        if (last === undefined || started?.billing !== 'api') continue
         expect(how.noKey).toBeUndefined()
-        expect(started.prompt).toBe(true)
-        const cause = child.find(({ actions }) => actions.some(({ type }) => type === 'stop'))
+        const cause = child.findLast(hasStop)
+        const { notice } = cause?.before ?? {}
         const isYes =
           cause?.input.type === 'key' &&
           cause.input.key === 'enter' &&
-          cause.before.notice.type === 'question' &&
-          cause.before.notice.billing === 'api'
+          notice?.type === 'question' &&
+          notice.billing === 'api' &&
+          notice.before.type === 'offer'
         const isWanted =
           how.autoRestart && cause?.input.type === 'limit' && cause.input.limit.verdict === 'switch'
         expect(isYes || isWanted).toBe(true)
+        // Whoever asked for it, no cap was reached; by itself none would be, as far as is known.
+        if (cause === undefined) continue
+        expect(isReached(cause.before, how)).toBe(false)
+        if (isYes) {
+          const isBelieved = notice.before.type === 'offer' && notice.before.isBelieved === true
+          expect(started.prompt).toBe(!isBelieved && !isReached(last.before, how))
+        } else if (cause.input.type === 'limit') {
+          const { session, day } = cause.before.spent
+          const more = cause.input.usd ?? 0
+          expect(
+            isReached(
+              { ...cause.before, spent: { session: session + more, day: day + more, isLowerBound: false } },
+              how,
+            ),
+          ).toBe(false)
+        }
       }
     })
   })
 
-  test('a child is ended once at most, and then another follows', () => {
+  test('where a cap is reached, nothing is sent on the key, and what runs there ends', () => {
+    always((moments, how) => {
+      for (const moment of moments) {
+        const { before, input: cause, actions, after } = moment
+        const sends = actions.some(
+          (action) => action.type === 'start' && action.billing === 'api' && action.prompt,
+        )
+        if (isReached(before, how)) expect(sends).toBe(false)
+        if (cause.type !== 'spent' || before.billing !== 'api' || before.quitting) continue
+        if (before.next === undefined && isReached(after, how)) {
+          expect(actions[0]).toEqual({ type: 'stop', afterTool: true })
+          expect(after.next).toMatchObject({ billing: 'subscription', prompt: false })
+        }
+      }
+    })
+  })
+
+  test('a session goes back by itself only where that is wanted, once it is due, and not too often', () => {
+    always((moments, how) => {
+      let last: number | undefined
+      for (const moment of moments) {
+        const { now, before, input: cause } = moment
+        if (cause.type !== 'time' || !hasStop(moment)) continue
+        expect(how.autoRestart && how.autoReturn && cause.isReady).toBe(true)
+        expect(before.billing).toBe('api')
+        expect(before.notice.type).toBe('api')
+        // Never from API billing by choice, nor where nobody knows when.
+        const resetsAt = paidLimit(before)?.resetsAt ?? Infinity
+        expect(now).toBeGreaterThanOrEqual(resetsAt + MINUTE)
+        if (last !== undefined) expect(now - last).toBeGreaterThanOrEqual(15 * MINUTE)
+        last = now
+      }
+    })
+  })
+
+  test('a look at the clock has an end: the next one lies ahead, or the session waits to be ready', () => {
+    always((moments, how) => {
+      for (const { after } of moments) {
+        const due = nextLook(after)
+        if (due === undefined || after.quitting) continue
+        for (const isReady of [true, false]) {
+          const { state } = transition(after, look(due, isReady), how)
+          const next = nextLook(state)
+          const waits = !isReady && state.notice.type === 'api' && state.notice.back === 'waiting'
+          expect(next === undefined || next > due || waits).toBe(true)
+          // Too early nothing is done.
+          expect(transition(after, look(due - 1, isReady), how).actions).toEqual([])
+        }
+      }
+    })
+  })
+
+  test('a child is ended once at most unless that fails, and then another follows', () => {
     always((moments) => {
       for (const child of children(moments)) {
-        const stops = child.filter(({ actions }) => actions.some(({ type }) => type === 'stop'))
-        expect(stops.length).toBeLessThanOrEqual(1)
+        const stops = child.filter(hasStop).length
+        const stuck = child.filter(
+          (moment) => moment.input.type === 'stuck' && moment.before.next !== undefined,
+        )
+        expect(stops).toBeLessThanOrEqual(1 + stuck.length)
         const last = child.at(-1)
         if (last?.input.type !== 'ended') continue
         const [first, ...others] = last.actions.filter(({ type }) => type !== 'log')
         expect(others).toEqual([])
         const isQuit = child.some((moment) => moment.input.type === 'quit')
         if (isQuit) expect(first).toEqual({ type: 'finish' })
-        else if (stops.length === 1) expect(first?.type).toBe('start')
+        else if (last.before.next !== undefined) expect(first?.type).toBe('start')
       }
     })
   })
@@ -521,13 +1093,16 @@ describe('in any order of things', () => {
 
   test('no row ends a child on the key, no old row ends any, and nothing does after the end was asked for', () => {
     always((moments) => {
-      for (const { before, input: cause, actions } of moments) {
-        if (!actions.some(({ type }) => type === 'stop')) continue
+      for (const moment of moments) {
+        const { before, input: cause } = moment
+        if (!hasStop(moment)) continue
         expect(before.quitting).toBe(false)
-        expect(cause.type === 'limit' || cause.type === 'key').toBe(true)
+        expect(['limit', 'key', 'spent', 'time']).toContain(cause.type)
+        if (cause.type === 'spent') expect(before.billing).toBe('api')
         if (cause.type !== 'limit') continue
         expect(before.billing).toBe('subscription')
         expect(cause.limit.at ?? before.startedAt).toBeGreaterThanOrEqual(before.startedAt)
+        expect(cause.limit.at ?? Infinity).toBeGreaterThanOrEqual(before.clearedAt ?? 0)
       }
     })
   })
@@ -549,13 +1124,19 @@ describe('in any order of things', () => {
     })
   })
 
-  test('the notice tells the truth about who pays', () => {
+  test('the notice tells the truth about who pays, and that the key does is always in sight', () => {
     always((moments) => {
-      for (const { before } of moments) {
-        const { notice, billing, next } = before
-        if (notice.type === 'api') expect(billing).toBe('api')
-        if (notice.type === 'offer' || notice.type === 'unable') expect(billing).toBe('subscription')
-        if (notice.type === 'question') expect(notice.billing).not.toBe(billing)
+      for (const { after } of moments) {
+        const { notice, billing, next } = after
+        const types =
+          billing === 'api'
+            ? ['api', 'question', 'switching']
+            : ['none', 'offer', 'unable', 'told', 'question', 'switching', 'returned']
+        expect(types).toContain(notice.type)
+        if (notice.type === 'question') {
+          expect(notice.billing).not.toBe(billing)
+          expect(types).toContain(notice.before.type)
+        }
         expect(notice.type === 'switching').toBe(next !== undefined)
       }
     })

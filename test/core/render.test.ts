@@ -1,6 +1,15 @@
 import xterm from '@xterm/headless'
 import { describe, expect, test } from 'vitest'
-import { clearRow, keepFence, MAKE_ROOM, paintRow, pushAway, WIPE } from '../../src/core/render.ts'
+import {
+  clearRow,
+  cutAtFences,
+  MAKE_ROOM,
+  paintRow,
+  pushAway,
+  renderFence,
+  renderTitle,
+  WIPE,
+} from '../../src/core/render.ts'
 
 const ROWS = 6
 const TEXT = '\x1b[33m ⚠ limit\x1b[0m'
@@ -35,7 +44,7 @@ function openTerminal() {
   }
 }
 
-const WINDOW = { rows: ROWS, fits: true, fence: true }
+const WINDOW = { rows: ROWS, fence: true }
 
 describe('paintRow', () => {
   test('writes the bottom row and leaves the cursor, its colour and the text where they were', async () => {
@@ -75,8 +84,9 @@ describe('paintRow', () => {
 
   test('says it by the title and a bell where there is no room', async () => {
     const { write, rows, seen } = openTerminal()
-    await write(paintRow('\x1b[1;33m ⚠ limit\x1b[0m', { ...WINDOW, fits: false }))
-    expect(seen).toEqual({ titles: [' ⚠ limit'], bells: 1 })
+    await write(renderTitle('\x1b[1;33m ⚠ limit\x1b[0m', true))
+    await write(renderTitle(' ⚠ limit', false))
+    expect(seen).toEqual({ titles: [' ⚠ limit', ' ⚠ limit'], bells: 1 })
     expect(rows()).toEqual(['', '', '', '', '', ''])
   })
 })
@@ -126,30 +136,38 @@ test('WIPE leaves nothing, and the cursor in the first corner', async () => {
   expect(cursor()).toEqual([0, 0])
 })
 
-describe('keepFence', () => {
+describe('cutAtFences', () => {
+  const cut = (output: string, isInside = false) =>
+    cutAtFences(Buffer.from(output, 'latin1'), isInside).map((piece) => Buffer.from(piece).toString('latin1'))
+
   test.each([
-    ['text, for your eyes', 'text, for your eyes'],
-    ['\x1b[r', '\x1b[r\x1b[1;5r'],
-    ['a\x1b7\x1b[r\x1b8b\x1b[rc', 'a\x1b7\x1b[r\x1b[1;5r\x1b8b\x1b[r\x1b[1;5rc'],
-    ['r[r', 'r[r'],
-    // A region of the program's own.
-    ['\x1b[2;3r', '\x1b[2;3r'],
-    ['', ''],
-  ])('makes %j %j', (output, kept) => {
-    const bytes = Buffer.from(output, 'latin1')
-    expect(Buffer.from(keepFence(bytes, ROWS)).toString('latin1')).toBe(kept)
+    ['text, for your eyes', ['text, for your eyes']],
+    ['\x1b[r', ['\x1b[r']],
+    ['a\x1b7\x1b[r\x1b8b\x1b[2;3rc', ['a\x1b7\x1b[r', '\x1b8', 'b\x1b[2;3r', 'c']],
+    ['\x1b[31mr\x1bcx', ['\x1b[31mr\x1bc', 'x']],
+    ['r[r', ['r[r']],
+    ['', []],
+  ])('cuts %j', (output, pieces) => {
+    expect(cut(output)).toEqual(pieces)
   })
 
-  test('takes the largest read of a child’s output', () => {
-    const output = Buffer.from(`${'x'.repeat(65_533)}\x1b[r`)
-    expect(keepFence(output, ROWS)).toHaveLength(65_536 + '\x1b[1;5r'.length)
+  test('knows the rest of a sequence', () => {
+    expect(cut('[rx', true)).toEqual(['[r', 'x'])
+    expect(cut('1;2rx', true)).toEqual(['1;2r', 'x'])
+    expect(cut('049hx', true)).toEqual(['049h', 'x'])
   })
+})
 
-  test('keeps the row from what scrolls', async () => {
-    const { write, rows } = openTerminal()
-    await write(paintRow(TEXT, WINDOW))
-    await write(keepFence(Buffer.from('\x1b7\x1b[r\x1b8'), ROWS))
-    await write('1\r\n2\r\n3\r\n4\r\n5\r\n6')
-    expect(rows()).toEqual(['2', '3', '4', '5', '6', ' ⚠ limit'])
+describe('renderFence', () => {
+  test.each([
+    ['\x1b[r', '\x1b[1;5r'],
+    ['\x1b[1;999r', '\x1b[1;5r'],
+    ['\x1b[3r', '\x1b[3;5r'],
+    ['\x1b[2;3r', ''],
+    ['\x1bc', '\x1b[1;5r'],
+    ['\x1b[!p', '\x1b7\x1b[1;5r\x1b8'],
+    ['\x1b[?1049h', '\x1b7\x1b[1;5r\x1b8'],
+  ])('behind %j is %j', (sequence, fence) => {
+    expect(renderFence(sequence, ROWS)).toBe(fence)
   })
 })

@@ -1,10 +1,13 @@
-import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { eventually, key } from './claudef.ts'
-import { processesIn, watchForLeaks } from './leak.ts'
+import { eventually, key, setUp } from './claudef.ts'
+import { processesIn, sessionFolders, watchForLeaks } from './leak.ts'
+import { openSession } from './limit.ts'
+import { MOMENTS } from './moments.ts'
 
 /** The search that all the other tests lean on must not be blind. */
 test('finds the secret in a child of its owner, in a file and on a screen', async () => {
@@ -30,4 +33,71 @@ test('finds the secret in a child of its owner, in a file and on a screen', asyn
   leaks.checkFiles()
   leaks.checkText(`paid by the key …${key.slice(-5)}`)
   expect(leaks.found().slice(1)).toEqual([join(folder, 'note'), 'the screen'])
+})
+
+/** What anybody of the same user gets from a socket: what it says, or an error's code. */
+const askSocket = (path: string) =>
+  new Promise<string>((resolve) => {
+    const connection = connect(path)
+    let answer = ''
+    connection.on('data', (data) => {
+      answer += data
+    })
+    connection.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''))
+    connection.on('end', () => resolve(answer))
+  })
+
+test('through a switch, a tool, a return and the end, with --debug, the key is nowhere but where it must be', async () => {
+  const setup = await setUp({ state: { bypassPermissionsModeAccepted: true } })
+  const seen = join(setup.home.root, 'seen-by-a-tool')
+  const looks = ['env', "tr '\\0' '\\n' </proc/self/environ", "tr '\\0' ' ' </proc/$PPID/cmdline", 'set']
+  const command = looks.map((look) => `${look} >>'${seen}' 2>&1`).join('; ')
+  setup.api.setBehaviour({ subscription: { type: 'limit' }, api: { type: 'tool', command } })
+  const args = ['--debug', '--permission-mode', 'bypassPermissions']
+  const screen = await openSession(setup, args, { env: { CLAUDE_FALLBACK_DEBUG: '1' } })
+  await screen.submit('remember the number 4711')
+  await screen.waitFor('The command ran, via api.')
+  // What the tool saw is searched with all other files at the end; it must have seen something.
+  expect(readFileSync(seen, 'utf8')).toContain(`HOME=${setup.home.home}`)
+  const temporary = setup.home.env.TMPDIR ?? ''
+  const socket = join(temporary, sessionFolders(temporary)[0] ?? '', 'key')
+  expect(await askSocket(socket)).toBe(key)
+  screen.type('\x1d')
+  await screen.waitFor('Go back to your subscription?')
+  screen.key('Enter')
+  await screen.waitFor('Claude Max')
+  expect(await askSocket(socket)).toMatch(/ENOENT|ECONNREFUSED/)
+  await screen.submit('/exit')
+  await screen.exit
+  expect(await askSocket(socket)).toBe('ENOENT')
+})
+
+test('a helper that is asked when claudef is no more says so without the key', async () => {
+  const setup = await setUp()
+  setup.api.setBehaviour({ subscription: { type: 'limit' } })
+  const screen = await openSession(setup)
+  await screen.submit('remember the number 4711')
+  await screen.waitFor('Mock reply via api.')
+  const args = setup.starts().at(-1)?.args ?? []
+  const { apiKeyHelper } = JSON.parse(readFileSync(args[args.indexOf('--settings') + 1] ?? '', 'utf8'))
+  expect(apiKeyHelper).not.toContain(key.slice(0, 24))
+  screen.signal('SIGTERM')
+  await screen.exit
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', apiKeyHelper], { env: setup.home.env })
+  expect([status === 0, stdout.toString()]).toEqual([false, ''])
+  expect(stderr.toString()).toContain('no longer serves the API key')
+})
+
+test.each(MOMENTS)('SIGKILL to claudef $name leaves the key nowhere', async ({ come }) => {
+  const setup = await setUp()
+  const screen = await setup.run()
+  await come(setup, screen)
+  screen.signal('SIGKILL')
+  await screen.exit
+  await eventually(() => processesIn(setup.home.root)).toEqual([])
+  const temporary = setup.home.env.TMPDIR ?? ''
+  for (const folder of sessionFolders(temporary))
+    expect(await askSocket(join(temporary, folder, 'key'))).toMatch(/ENOENT|ECONNREFUSED/)
+  // The next session takes away what is left; the search through all files follows.
+  await openSession(setup)
 })

@@ -1,5 +1,6 @@
 // Runs the suite `real`: installs the real Claude Code into the ignored cache, then starts vitest in a
-// network namespace that has nothing but loopback. Arguments are file filters.
+// network namespace that has nothing but loopback. Arguments are file filters; with `--full` the faults that take long
+// are tried too.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -51,7 +52,9 @@ const installClaude = () => {
   return existsSync(claude)
 }
 
-const runIsolated = (filters) => {
+const runIsolated = (words) => {
+  const isFull = words.includes('--full')
+  const filters = words.filter((word) => word !== '--full')
   // Only root may make a network namespace; others do it as root of a user namespace of their own.
   const unshareOptions = process.getuid() === 0 ? ['-n'] : ['-r', '-n']
   const inside = 'ip link set lo up && exec "$0" "$@"'
@@ -62,7 +65,11 @@ const runIsolated = (filters) => {
   const { status, error } = spawnSync(
     'unshare',
     [...unshareOptions, 'sh', '-c', inside, process.execPath, ...vitest],
-    { cwd: repository, stdio: 'inherit', env: { ...process.env, CLAUDEF_TEST_NAMESPACE: '1' } },
+    {
+      cwd: repository,
+      stdio: 'inherit',
+      env: { ...process.env, CLAUDEF_TEST_NAMESPACE: '1', ...(isFull && { CLAUDEF_TEST_FULL: '1' }) },
+    },
   )
   if (error) return fail(error.message)
   return status ?? 1

@@ -57,6 +57,36 @@ test('says nothing where the reader of its output goes away', async () => {
   expect(await run(process.execPath, claudef)).toBe(direct)
 })
 
+describe('who pays for `-p`', () => {
+  const print = async (env: Record<string, string>) => {
+    setup = setUp({ script: '#!/bin/sh\necho "key: $ANTHROPIC_API_KEY"\n' })
+    const outer = setup.run([], {
+      file: process.execPath,
+      args: [claudef, '-p', 'hello'],
+      env: { ANTHROPIC_API_KEY: 'made-up', ...env },
+    })
+    await outer.exit
+    return outer.text()
+  }
+
+  test('is as without claudef', async () => {
+    expect(await print({})).toBe('key: made-up\r\n')
+  })
+
+  test('is no key where the subscription was asked for', async () => {
+    expect(await print({ CLAUDE_FALLBACK_BILLING: 'subscription' })).toBe('key: \r\n')
+  })
+
+  test('is not the fallback key where that was asked for, and a sentence says so', async () => {
+    const text = await print({
+      CLAUDE_FALLBACK_BILLING: 'api',
+      CLAUDE_FALLBACK_API_KEY: 'sk-ant-api03-made-up',
+    })
+    expect(text).toContain('API billing is for sessions in a terminal')
+    expect(text).toContain('key: made-up')
+  })
+})
+
 test('a warning to a reader that has gone away is no failure', async () => {
   setup = setUp({ script: '#!/bin/sh\nexit 3\n' })
   const outer = setup.run([], {

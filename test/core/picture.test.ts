@@ -1,0 +1,297 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { isDeepStrictEqual } from 'node:util'
+import xterm, { type Terminal } from '@xterm/headless'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { openScreen } from '../../src/screen.ts'
+import { followModes } from '../support/modes.ts'
+import { loadRecording, type Take } from '../support/recording.ts'
+
+const folder = fileURLToPath(new URL('../../fixtures/screens/', import.meta.url))
+const recordings = readdirSync(folder).filter((name) => name.endsWith('.gz'))
+
+/** As narrow as the narrowest window of the recordings: in the session the text is made anew for each width. */
+const TEXT = '\x1b[33m ⚠ 5-hour limit · Ctrl+] API billing\x1b[0m'
+/** What Claude Code does last on the screen that it has drawn on: modes, then its last words. */
+const FAREWELL = '\x1b[?1006l\x1b[?1003l'
+
+const SHORT = ' ⚠ 漢字'
+
+type Window = { columns: number; rows: number }
+
+/** A window of one row more than the child is told of, with claudef between the two. */
+function openWithRow(child: Window) {
+  const terminal = openTerminal(child, 1)
+  const pieces: Uint8Array[] = []
+  let window = { columns: child.columns, rows: child.rows + 1 }
+  const told: Window[] = []
+  const screen = openScreen({
+    output: {
+      write: (bytes) => pieces.push(bytes.slice()) > 0,
+      flush: async () => {},
+      close: () => {},
+    },
+    size: () => window,
+    onResize: (size) => void told.push(size),
+  })
+  return {
+    terminal,
+    told,
+    screen,
+    modes: followModes(terminal),
+    draw: () => write(terminal, Buffer.concat(pieces.splice(0))),
+    resize: (size: Window) => {
+      window = { columns: size.columns, rows: size.rows + 1 }
+      terminal.resize(window.columns, window.rows)
+      screen.resized()
+    },
+    row: () => rowText(terminal, terminal.rows - 1),
+  }
+}
+
+function openTerminal({ columns, rows }: Window, more: number): Terminal {
+  return new xterm.Terminal({ cols: columns, rows: rows + more, scrollback: 1000, allowProposedApi: true })
+}
+
+function write(terminal: Terminal, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve) => terminal.write(bytes, resolve))
+}
+
+function rowText(terminal: Terminal, row: number): string {
+  const { active } = terminal.buffer
+  return active.getLine(active.baseY + row)?.translateToString(true) ?? ''
+}
+
+/** Everything that can be seen of a cell: its character and width, its colours and attributes. */
+function cellsOf(terminal: Terminal, row: number): string {
+  const { active } = terminal.buffer
+  const line = active.getLine(active.baseY + row)
+  const cell = active.getNullCell()
+  let cells = ''
+  for (let column = 0; column < terminal.cols; column++) {
+    line?.getCell(column, cell)
+    const look = [
+      cell.getWidth(),
+      cell.getFgColorMode(),
+      cell.getFgColor(),
+      cell.getBgColorMode(),
+      cell.getBgColor(),
+    ]
+    const style = [
+      cell.isBold(),
+      cell.isDim(),
+      cell.isItalic(),
+      cell.isUnderline(),
+      cell.isInverse(),
+      cell.isInvisible(),
+    ]
+    cells += `${cell.getChars() || ' '}${[...look, ...style, cell.isStrikethrough(), cell.isOverline()].join(',')}|`
+  }
+  return cells
+}
+
+function pictureOf(
+  terminal: Terminal,
+  rows: number,
+  modes: () => ReturnType<ReturnType<typeof followModes>>,
+) {
+  const { cursorX, cursorY } = terminal.buffer.active
+  const { scrollRegion: _, ...others } = modes()
+  return {
+    rows: Array.from({ length: rows }, (_, row) => cellsOf(terminal, row)),
+    cursor: [cursorX, cursorY],
+    modes: others,
+  }
+}
+
+/** Where a frame has ended (`?2026l`), and every `step` bytes, since most sessions do not tell of their frames. */
+function pointsOf(bytes: Buffer, step: number): number[] {
+  const points = new Set([bytes.length])
+  for (let at = bytes.indexOf('\x1b[?2026l'); at !== -1; at = bytes.indexOf('\x1b[?2026l', at + 1))
+    points.add(at + 8)
+  for (let at = step; at < bytes.length; at += step) points.add(at)
+  return [...points].sort((a, b) => a - b)
+}
+
+type Player = {
+  withRow: ReturnType<typeof openWithRow>
+  bare: { terminal: Terminal; modes: ReturnType<typeof followModes> }
+}
+
+function openPlayer(child: Window): Player {
+  const terminal = openTerminal(child, 0)
+  return { withRow: openWithRow(child), bare: { terminal, modes: followModes(terminal) } }
+}
+
+function picturesOf({ withRow, bare }: Player) {
+  const { rows } = bare.terminal
+  return {
+    expected: pictureOf(bare.terminal, rows, bare.modes),
+    seen: pictureOf(withRow.terminal, rows, withRow.modes),
+  }
+}
+
+function expectSamePicture(player: Player, at: string): void {
+  const { expected, seen } = picturesOf(player)
+  const wrong = expected.rows.findIndex((cells, index) => cells !== seen.rows[index])
+  const [there, here] = [player.bare.terminal, player.withRow.terminal]
+  if (wrong !== -1) expect(rowText(here, wrong), `${at}, row ${wrong}`).toBe(rowText(there, wrong))
+  expect(seen, at).toEqual(expected)
+}
+
+/**
+ * Plays a recording on both, cut into pieces of these lengths, and compares at every point. A change of size moves what
+ * stands on a screen in ways of the terminal's own, and differently on two heights: after it the pictures may differ
+ * until the child has drawn the window anew, and no more once they have been the same.
+ */
+async function play(
+  takes: readonly Take[],
+  options: { lengths: () => number; texts: () => string | undefined; step: number },
+): Promise<number> {
+  const [first] = takes
+  if (first === undefined) throw new Error('an empty recording')
+  const player = openPlayer(first)
+  const { withRow, bare } = player
+  withRow.screen.reserveRow(TEXT)
+  let compared = 0
+  for (const [index, take] of takes.entries()) {
+    if (index > 0) {
+      bare.terminal.resize(take.columns, take.rows)
+      withRow.resize(take)
+    }
+    let isSame = index === 0
+    let from = 0
+    for (const point of pointsOf(take.bytes, options.step)) {
+      while (from < point) {
+        const piece = take.bytes.subarray(from, Math.min(from + options.lengths(), point))
+        withRow.screen.show(piece)
+        await Promise.all([write(bare.terminal, piece), withRow.draw()])
+        from += piece.length
+      }
+      // Once the child has left its screen, the window is the shell's.
+      if (take.bytes.indexOf(FAREWELL) !== -1 && point > take.bytes.indexOf(FAREWELL)) break
+      const { expected, seen } = picturesOf(player)
+      isSame ||= isDeepStrictEqual(seen, expected)
+      if (!isSame && point < take.bytes.length / 4) continue
+      expectSamePicture(player, `${take.columns}×${take.rows}, byte ${point}`)
+      compared++
+      withRow.screen.reserveRow(options.texts())
+      await withRow.draw()
+    }
+    if (index < takes.length - 1) expect(withRow.row()).toMatch(/^ ⚠ /)
+  }
+  return compared
+}
+
+describe.each(recordings)('the recording %s', (name) => {
+  const takes = loadRecording(join(folder, name))
+
+  test('looks the same above the row as without it, at the end of every frame', async () => {
+    const compared = await play(takes, { lengths: () => 65_536, texts: () => TEXT, step: 10_000 })
+    expect(compared).toBeGreaterThan(15)
+  })
+
+  test('… however it is cut, while the row says one thing, then another', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.infiniteStream(fc.integer({ min: 1, max: 4096 })), async (lengths) => {
+        let turn = 0
+        const texts = () => [TEXT, SHORT][turn++ % 2]
+        const compared = await play(takes, { lengths: () => lengths.next().value, texts, step: 50_000 })
+        expect(compared).toBeGreaterThan(5)
+      }),
+      { numRuns: 2 },
+    )
+  })
+})
+
+const CHILD = { columns: 60, rows: 11 }
+const SCROLL = Array.from({ length: 30 }, (_, line) => `\r\nline ${line} 漢字`).join('')
+
+describe('above the row nothing is drawn otherwise, and nothing on it', () => {
+  test.each([
+    ['the whole screen as the region', `\x1b[r${SCROLL}`],
+    ['… in other words', `\x1b[0;0r${SCROLL}\x1b[;r${SCROLL}\x1b[1r${SCROLL}\x1b[1;999r${SCROLL}`],
+    ['a region down to the last row', `\x1b[4r\x1b[999B${SCROLL}`],
+    ['a region of its own, and the end of it', `\x1b[3;6r\x1b[6;1H${SCROLL}\x1b[r\x1b[11;1H${SCROLL}`],
+    ['the region as the real one does', `\x1b7\x1b[r\x1b8${SCROLL}`],
+    ['a soft reset', `\x1b[5;5H\x1b[!p${SCROLL}`],
+    ['a reset', `words\x1bc${SCROLL}`],
+    ['the alternate screen', `one\x1b[?1049h${SCROLL}\x1b[2J\x1b[Htwo${SCROLL}`],
+    ['… and back', `one\x1b[?1049h${SCROLL}\x1b[?1049ltwo`],
+    ['a title that looks like a region', `\x1b]0;a\x1b]0;[r\x07\x1bPq[r\x1b\\${SCROLL}`],
+    ['wide characters at the margin', `\x1b[1;60H漢\x1b[11;59H漢字${SCROLL}\x1b[11;60H😀`],
+    ['a wipe to the end', `${SCROLL}\x1b[5;1H\x1b[J\x1b[3;3Hx\x1b[2J`],
+    ['lines put in and taken out', `${SCROLL}\x1b[3;1H\x1b[4L\x1b[2M\x1b[5S\x1b[2T\x1bM`],
+  ])('%s, however it is cut', async (_, output) => {
+    const bytes = Buffer.from(output)
+    await fc.assert(
+      fc.asyncProperty(fc.infiniteStream(fc.integer({ min: 1, max: 12 })), async (lengths) => {
+        const player = openPlayer(CHILD)
+        const { withRow, bare } = player
+        withRow.screen.reserveRow(TEXT)
+        await withRow.draw()
+        for (let from = 0; from < bytes.length; ) {
+          const piece = bytes.subarray(from, from + lengths.next().value)
+          from += piece.length
+          withRow.screen.show(piece)
+          await Promise.all([write(bare.terminal, piece), withRow.draw()])
+        }
+        expectSamePicture(player, output)
+        expect(withRow.row()).toMatch(/^ ⚠ 5-hour limit/)
+      }),
+      { numRuns: 15 },
+    )
+  })
+
+  test.each([
+    ['a sequence', '\x1b[3', '1mred'],
+    ['a title', '\x1b]0;ti', 'tle\x07red'],
+    ['a frame', '\x1b[?2026hone', 'two\x1b[?2026l'],
+  ])('the row comes and goes only where %s has ended', async (_, begun, rest) => {
+    const { screen, told, draw, row } = openWithRow({ columns: 60, rows: 11 })
+    screen.show(Buffer.from(`\x1b[?1049h${begun}`))
+    screen.reserveRow(SHORT)
+    expect(told).toEqual([])
+    screen.show(Buffer.from(rest))
+    await draw()
+    expect(told).toEqual([{ columns: 60, rows: 11 }])
+    expect(row()).toBe(SHORT)
+    screen.show(Buffer.from(begun))
+    screen.reserveRow(undefined)
+    expect(told).toHaveLength(1)
+    screen.show(Buffer.from(rest))
+    await draw()
+    expect(told.at(-1)).toEqual({ columns: 60, rows: 12 })
+    expect(row()).toBe('')
+  })
+
+  test('a character in four pieces is whole before the row is painted', async () => {
+    const { screen, draw, terminal } = openWithRow({ columns: 60, rows: 11 })
+    const [one, two, three, four] = Buffer.from('😀')
+    for (const byte of [one, two, three]) screen.show(Buffer.from([byte ?? 0]))
+    screen.reserveRow(SHORT)
+    screen.show(Buffer.from([four ?? 0]))
+    await draw()
+    const { active } = terminal.buffer
+    const rows = Array.from({ length: active.length }, (_, at) => active.getLine(at)?.translateToString(true))
+    expect(rows).toContain('😀')
+    expect(rows).toContain(SHORT)
+  })
+})
+
+test('a window without room for the row: the title, and one bell for what is new', async () => {
+  const { screen, terminal, draw, told } = openWithRow({ columns: 60, rows: 6 })
+  const seen = { titles: [] as string[], bells: 0 }
+  terminal.onTitleChange((title) => void seen.titles.push(title))
+  terminal.onBell(() => {
+    seen.bells++
+  })
+  screen.reserveRow(SHORT)
+  for (let frame = 0; frame < 5; frame++) screen.show(Buffer.from('\x1b[2J\x1b[Hframe'))
+  screen.reserveRow(`${SHORT}, in 1m`)
+  await draw()
+  expect(seen).toEqual({ titles: [SHORT, `${SHORT}, in 1m`], bells: 1 })
+  expect(told).toEqual([])
+})

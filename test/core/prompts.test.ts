@@ -1,0 +1,62 @@
+import { describe, expect, test } from 'vitest'
+import { isPrompt, PROMPT_MARKERS } from '../../src/core/prompts.ts'
+
+const TEXT = { role: 'user', content: 'Go on' }
+
+const PROMPTS: [string, unknown][] = [
+  ['a prompt', { type: 'user', message: TEXT }],
+  ['one in blocks', { type: 'user', message: { role: 'user', content: [{ type: 'text', text: 'Go on' }] } }],
+  [
+    'one with a picture',
+    {
+      type: 'user',
+      message: {
+        role: 'user',
+        content: [
+          { type: 'image', source: {} },
+          { type: 'text', text: 'See' },
+        ],
+      },
+    },
+  ],
+  ['one that says it is no subagent’s', { type: 'user', isSidechain: false, isMeta: false, message: TEXT }],
+  ['one put into the queue', { type: 'queue-operation', operation: 'enqueue', content: 'And then' }],
+]
+
+describe('isPrompt', () => {
+  test.each(PROMPTS)('%s', (_, row) => {
+    expect(isPrompt(row)).toBe(true)
+    // A follower hands on only rows with one of these.
+    const line = JSON.stringify(row)
+    expect(PROMPT_MARKERS.some((marker) => line.includes(marker))).toBe(true)
+  })
+
+  test.each<[string, unknown]>([
+    [
+      'a tool’s result',
+      { type: 'user', message: { role: 'user', content: [{ type: 'tool_result', content: 'ok' }] } },
+    ],
+    ['Claude Code’s own words', { type: 'user', isMeta: true, message: TEXT }],
+    ['a subagent’s prompt', { type: 'user', isSidechain: true, message: TEXT }],
+    ['one taken from the queue', { type: 'queue-operation', operation: 'dequeue' }],
+    ['one removed from it', { type: 'queue-operation', operation: 'remove', content: 'And then' }],
+    [
+      'the end of a background task, queued',
+      { type: 'queue-operation', operation: 'enqueue', content: '<task-notification>\n<task-id>b1' },
+    ],
+    [
+      'the same as a row',
+      { type: 'user', message: { role: 'user', content: '<task-notification>\n<task-id>b1' } },
+    ],
+    ['an answer', { type: 'assistant', message: { role: 'assistant', content: 'Go on' } }],
+    ['no message', { type: 'user' }],
+    ['a message that is none', { type: 'user', message: 'Go on' }],
+    ['a content that is none', { type: 'user', message: { content: 5 } }],
+    ['nothing', undefined],
+    ['null', null],
+    ['a text', 'user'],
+    ['a list', [{ type: 'user', message: TEXT }]],
+  ])('is not %s', (_, row) => {
+    expect(isPrompt(row)).toBe(false)
+  })
+})
