@@ -1,5 +1,5 @@
 /** One picture of a demo: what is to be seen, and what the user would do then. */
-export type Scene = {
+type Scene = {
   caption: string
   isThere: (screen: string) => boolean
   /** Pressed once it is there. */
@@ -20,7 +20,7 @@ export type Demo = {
 
 export const DEMO_NAMES = ['switch', 'banner', 'return', 'draft', 'budget', 'monitor'] as const
 
-export type DemoName = (typeof DEMO_NAMES)[number]
+type DemoName = (typeof DEMO_NAMES)[number]
 
 const PROMPT = 'Write a haiku about terminals'
 
@@ -128,8 +128,8 @@ export const DEMOS: Record<DemoName, Demo> = {
   },
   monitor: {
     introduction:
-      'This one runs without claudef, and the monitor beside it. Its first prompt meets the usage limit; Ctrl+C twice\n' +
-      'ends it, and you see what the monitor said.',
+      'This one runs without claudef, and the monitor beside it. Its first prompt meets the usage limit; /exit, and you\n' +
+      'see what the monitor said.',
     program: 'claude',
     prompt: PROMPT,
     env: {},

@@ -7,9 +7,10 @@ const SIZE = { columns: 120, rows: 26 }
 /** How long one scene may take to come, in ms. */
 const SCENE_MS = 20_000
 
-export type Command = { file: string; args: string[]; env: NodeJS.ProcessEnv }
+/** A frame comes in several pieces, which follow each other within this time, in ms. */
+const REST_MS = 60
 
-export type DemoScreen = Awaited<ReturnType<typeof openScreen>>
+export type Command = { file: string; args: string[]; env: NodeJS.ProcessEnv }
 
 /** Runs the command on a terminal of its own, drawn in memory. */
 export async function openScreen(command: Command) {
@@ -27,7 +28,8 @@ export async function openScreen(command: Command) {
     cwd: path.join(command.env.HOME ?? '', 'project'),
     size: SIZE,
     onOutput: (output) => {
-      terminal.write(output.slice(), () => check())
+      // Drawn later, when the memory is that of the next output.
+      terminal.write(Uint8Array.from(output), () => check())
       return true
     },
     onDrain: () => {},
@@ -38,14 +40,19 @@ export async function openScreen(command: Command) {
   return {
     text,
     type: (keys: string) => void child.write(Buffer.from(keys)),
+    /** Resolves with a screen that is as it should be, and has come to rest. */
     waitFor: (isThere: (screen: string) => boolean) =>
       new Promise<string>((resolve, reject) => {
+        let rest: NodeJS.Timeout | undefined
         timer = setTimeout(() => reject(new Error('The demo came to a halt. Its screen:')), SCENE_MS)
-        check = () => {
-          if (!isThere(text())) return
+        const finish = () => {
           clearTimeout(timer)
           check = () => {}
           resolve(text())
+        }
+        check = () => {
+          clearTimeout(rest)
+          if (isThere(text())) rest = setTimeout(finish, REST_MS)
         }
         check()
       }),

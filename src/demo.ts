@@ -61,9 +61,7 @@ async function playDemo({ env, stdin, stdout }: World, demo: Demo, home: string)
   const timer = setTimeout(() => fs.rmSync(limitFile(home), { force: true }), (demo.backInS ?? 3600) * 1000)
   try {
     if (!stdin.isTTY || !stdout.isTTY) return await printScenes(command, demo, { stdout, monitor })
-    stdout.write(
-      `${INTRODUCTION}${demo.introduction}\nType what you like afterwards, Ctrl+C twice ends it.\n`,
-    )
+    stdout.write(`${INTRODUCTION}${demo.introduction}\nType what you like afterwards, /exit ends it.\n`)
     await runInherited(command)
     if (monitor !== undefined) stdout.write(`\nThe monitor said:\n${await monitor.news()}\n`)
     stdout.write(EPILOGUE)

@@ -34,7 +34,7 @@ export function openReservedRow(session: Session, caps: Caps): ReservedRow {
     if (state === undefined) return
     const { notice, spent } = state
     text = renderBanner(notice, {
-      columns: terminal.size().columns,
+      columns: terminal.rowColumns(),
       now: world.now(),
       timeZone: localZone(),
       key: session.key.type === 'key' ? maskKey(session.key.key) : '',

@@ -15,6 +15,9 @@ import type { Size } from './pty.ts'
 /** Under this size a window keeps all of its rows for Claude Code. */
 const SMALLEST = { rows: 8, columns: 40 }
 
+/** How wide a title may be that stands for the row. */
+const TITLE_COLUMNS = 80
+
 /** The last words of a Claude Code that was told to end (2.1.330): not for a user who goes on. */
 const RESUME_HINT = 'Resume this session with'
 
@@ -134,6 +137,7 @@ export function openScreen(options: {
     },
     takesPaste: () => modes.private.get(2004) === true,
     /** Mouse reports in pixels (mode 1016) cannot be told from those of the child's own rows. */
+    rowColumns: () => (fits() ? size().columns : TITLE_COLUMNS),
     reservedRow: () => (reserved() && modes.private.get(1016) !== true ? size().rows : undefined),
     writeAside: (sequence: string) => {
       asides.push(sequence)

@@ -55,6 +55,7 @@ export function shareTerminal(stdout: tty.WriteStream): {
       flush: async () => {},
       takesPaste: () => true,
       reserveRow: () => {},
+      rowColumns: () => size().columns,
       reservedRow: () => undefined,
       writeAside: () => {},
       undo: cleanUp,

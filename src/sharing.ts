@@ -74,7 +74,8 @@ export function openSharing(options: {
       })
     },
     isFirstSwitch: async () => {
-      let isFirst = false
+      // Where nobody can tell, it is said once more.
+      let isFirst = true
       await store.update((state) => {
         isFirst = !state.lastSwitchTold
         return { ...state, lastSwitchTold: true }

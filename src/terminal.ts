@@ -44,6 +44,8 @@ export type Terminal = {
    * gives it back. A window under 8 rows or 40 columns has no such row: the text becomes its title, with a bell.
    */
   reserveRow: (text: string | undefined) => void
+  /** How wide the reserved row's text may be: as the window, or as a title where there is no room for a row. */
+  rowColumns: () => number
   /** The number of the reserved row, counted from 1, where there is one that can be clicked. */
   reservedRow: () => number | undefined
   /** Writes a sequence that draws nothing (a notification, a bell) as soon as the child's output allows. */
@@ -102,6 +104,7 @@ export function openTerminal(options: TerminalOptions): Terminal {
     flush: output.flush,
     takesPaste: screen.takesPaste,
     reserveRow: screen.reserveRow,
+    rowColumns: screen.rowColumns,
     reservedRow: screen.reservedRow,
     writeAside: screen.writeAside,
     undo: screen.undo,

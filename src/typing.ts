@@ -30,6 +30,9 @@ const READY_MS = 15_000
 /** Between two keys that were held, in ms: in one read they could be taken for a paste. */
 const APART_MS = 15
 
+/** After a paste, in ms: an Enter that comes at once does not send it (seen with 2.1.330). */
+const PASTE_MS = 300
+
 const PASTE_START = '\x1b[200~'
 const PASTE_END = '\x1b[201~'
 const NOTHING = new Uint8Array()
@@ -91,7 +94,8 @@ export function openTyping(options: {
     const next = isHalf ? undefined : held?.shift()
     if (next !== undefined) write(next)
     if (held !== undefined && held.length > 0) {
-      drainTimer = setTimeout(drain, APART_MS)
+      const isPaste = next !== undefined && Buffer.from(next).includes(PASTE_END)
+      drainTimer = setTimeout(drain, isPaste ? PASTE_MS : APART_MS)
       return
     }
     held = undefined

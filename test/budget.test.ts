@@ -67,7 +67,7 @@ const readLines = (path: string) =>
     : []
 
 const rowOf = (text: string) => text.trimEnd().split('\n').at(-1) ?? ''
-const spentIn = (usd: string) => (text: string) => rowOf(text).includes(`$${usd} this session`)
+const spentIn = (usd: string) => (text: string) => rowOf(text).includes(`$${usd}`)
 const titled = (notes: string[], title: string) => notes.filter((note) => note.startsWith(`${title}: `))
 
 /** With each session's cap at 3.70 USD: near after three answers, reached after four. */
@@ -136,10 +136,10 @@ test('says which caps hold at the first switch by itself, and never again', asyn
   first.key('Enter')
   await first.waitFor('Claude Max')
   await first.submit('another prime')
-  await first.waitFor(/^ API billing .* this session/m)
+  await first.waitFor(/^ API billing .* \$\d/m)
   expect(rowOf(first.text())).not.toContain('max_usd')
   const second = await setup.run(['name a prime'])
-  await second.waitFor(/^ API billing .* this session/m)
+  await second.waitFor(/^ API billing .* \$\d/m)
   expect(rowOf(second.text())).not.toContain('max_usd')
   expect(told()).toHaveLength(1)
 })

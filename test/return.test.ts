@@ -12,6 +12,9 @@ const isBack = /your subscription is back · .*Ctrl\+\] return/
 /** Two looks at the clock: one that goes back too early has done so by then. */
 const twoLooksMs = 2200
 
+/** As long as a screen is waited for. */
+const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 20_000 })
+
 let setup: Setup
 afterEach(() => setup.tearDown())
 
@@ -143,9 +146,7 @@ test.each([
   await screen.waitFor(isBack)
   await sleep(twoLooksMs)
   expect(payers()).toEqual(there)
-  await expect
-    .poll(() => announced().filter((title) => title === 'Your subscription is back'))
-    .toHaveLength(1)
+  await eventually(() => announced().filter((title) => title === 'Your subscription is back')).toHaveLength(1)
   screen.type(switchKey)
   await screen.waitFor('Go back to your subscription?')
   screen.key('Enter')
@@ -159,7 +160,7 @@ test('still limited: back to the key, and to the next return in a quarter of an 
   await screen.submit('and another')
   await screen.waitFor(/ · limited again, next return at \d/)
   await screen.waitFor('❯ and another')
-  await expect.poll(payers).toEqual([...andBack, 'api'])
+  await eventually(payers).toEqual([...andBack, 'api'])
   await sleep(twoLooksMs)
   expect(payers()).toEqual([...andBack, 'api'])
   expect(prompts().slice(2)).toEqual([
@@ -171,7 +172,7 @@ test('still limited: back to the key, and to the next return in a quarter of an 
 test('a reset that nobody knows: offered once the limit is forgotten, never by itself', async () => {
   const { screen, payers, append, transcript, env } = await start({ FAKE_CLAUDE_LIMIT_AFTER: '1' })
   await screen.waitFor('(via subscription)')
-  await expect.poll(transcript).toBeDefined()
+  await eventually(transcript).toBeDefined()
   append({
     ...{ type: 'assistant', isApiErrorMessage: true, version: '2.1.330', uuid: 'row-1' },
     ...{ apiError: 'usage_limit_reached', error: 'rate_limit', apiErrorStatus: 429 },

@@ -19,7 +19,7 @@ beforeEach(() => {
   )
   env = {
     ...setup.env,
-    PATH: `${setup.file('bin')}:${setup.env.PATH}`,
+    PATH: `${setup.file('bin')}:${setup.home.env.PATH}`,
     DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nowhere',
     CLAUDE_FALLBACK_API_KEY: 'sk-ant-api03-made-up-for-tests',
     FAKE_CLAUDE_LIMIT: 'five_hour',
@@ -35,6 +35,9 @@ afterEach(async () => {
   }
   await setup.tearDown()
 })
+
+/** As long as a screen is waited for. */
+const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 20_000 })
 
 const auto = { CLAUDE_FALLBACK_AUTO_RESTART: '1' }
 const start = (args: string[] = [], more: Record<string, string> = {}) =>
@@ -84,14 +87,13 @@ test('what one session meets the others say, and still start on the subscription
 test('a session registers, follows its own conversation, and leaves', async () => {
   const screen = await start(['say hello'])
   await screen.waitFor('● hello')
+  await eventually(setup.home.transcripts).toHaveLength(1)
   const id = setup.home.transcripts()[0]?.sessionId
-  await expect
-    .poll(sessions)
-    .toMatchObject([
-      { pid: screen.pid(), cwd: setup.home.cwd, sessionId: id, billing: 'subscription', by: 'claudef' },
-    ])
+  await eventually(sessions).toMatchObject([
+    { pid: screen.pid(), cwd: setup.home.cwd, sessionId: id, billing: 'subscription', by: 'claudef' },
+  ])
   await screen.submit('/clear')
-  await expect.poll(() => sessions()[0]?.sessionId).not.toBe(id)
+  await eventually(() => sessions()[0]?.sessionId).not.toBe(id)
   expect(sessions()).toHaveLength(1)
   await screen.submit('/exit')
   await screen.exit
@@ -102,20 +104,20 @@ test('a session that goes on with the key says so', async () => {
   meetLimit()
   const screen = await start(['name a prime'], auto)
   await screen.waitFor('(via API)')
-  await expect.poll(sessions).toMatchObject([{ billing: 'api', resetsAt: expect.any(Number) }])
+  await eventually(sessions).toMatchObject([{ billing: 'api', resetsAt: expect.any(Number) }])
 })
 
 test('a session that is ended leaves; one that is killed is swept by the next', async () => {
   const [ended, killed] = [await start(), await start()]
-  await expect.poll(() => sessions().length).toBe(2)
+  await eventually(() => sessions().length).toBe(2)
   ended.signal('SIGTERM')
   await ended.exit
-  await expect.poll(() => sessions().map(({ pid }) => pid)).toEqual([killed.pid()])
+  await eventually(() => sessions().map(({ pid }) => pid)).toEqual([killed.pid()])
   process.kill(killed.pid(), 'SIGKILL')
   await killed.exit
   expect(sessions()).toHaveLength(1)
   const next = await start()
-  await expect.poll(() => sessions().map(({ pid }) => pid)).toEqual([next.pid()])
+  await eventually(() => sessions().map(({ pid }) => pid)).toEqual([next.pid()])
 })
 
 test('several that are limited at the same moment each switch; the desktop is told once', async () => {
@@ -124,14 +126,14 @@ test('several that are limited at the same moment each switch; the desktop is to
   await new Promise((resolve) => monitor.stdout?.once('data', resolve))
   const screens = [await start([], auto), await start([], auto), await start([], auto)]
   for (const screen of screens) await screen.waitFor('Claude Max')
-  await expect.poll(() => sessions().length).toBe(3)
+  await eventually(() => sessions().length).toBe(3)
   meetLimit()
   for (const screen of screens) screen.type('name a prime')
   for (const screen of screens) await screen.waitFor('❯ name a prime')
   for (const screen of screens) screen.key('Enter')
   for (const screen of screens) await screen.waitFor('(via API)')
   expect(payers().sort()).toEqual([...Array(3).fill('api'), ...Array(3).fill('subscription')])
-  await expect.poll(sent).not.toEqual([])
+  await eventually(sent).not.toEqual([])
   for (const screen of screens) {
     screen.signal('SIGTERM')
     await screen.exit

@@ -24,7 +24,7 @@ export type { Action, ApiNotice, Billing, Input, Notice, Rules, State, Step } fr
 export { initialState, limitOf } from './policy-state.ts'
 
 /** How long after a reset one goes back, in ms: the server's clock need not be ours. */
-export const AFTER_RESET_MS = 60_000
+const AFTER_RESET_MS = 60_000
 
 /** Between two returns by itself lie this many ms at least, so that a limit that does not end costs no endless turns. */
 const BETWEEN_RETURNS_MS = 15 * 60_000

@@ -1,7 +1,7 @@
 import { isObject } from './settings.ts'
 
 /** ASCII strings one of which each row that `isPrompt` may accept contains. */
-export const PROMPT_MARKERS = ['"type":"user"', '"enqueue"'] as const
+export const PROMPT_MARKERS = ['"type":"user"', '"queue-operation"'] as const
 
 /** True for a row that tells of a prompt which the user has sent, or put into the queue while Claude worked. */
 export function isPrompt(row: unknown): boolean {
@@ -17,4 +17,10 @@ export function isPrompt(row: unknown): boolean {
 /** Claude Code itself puts the end of a background task into the queue, as if it were a prompt. */
 function isTyped(content: unknown): boolean {
   return !(typeof content === 'string' && content.startsWith('<task-notification>'))
+}
+
+/** How a row changes the number of prompts that wait in Claude Code's queue. */
+export function queueChange(row: unknown): number {
+  if (!isObject(row) || row.type !== 'queue-operation') return 0
+  return row.operation === 'enqueue' ? 1 : -1
 }

@@ -40,10 +40,11 @@ export function cutAtFences(output: Uint8Array, isInside: boolean): Uint8Array[]
     isInside || at > 0;
     at = output.indexOf(0x1b, at) + 1
   ) {
+    const last = isInside || output[at] === 0x5b ? 0x3f : 0x2f
     isInside = false
     if (output[at] === 0x5b) at++
-    // Parameters and intermediates.
-    while ((output[at] ?? 0) >> 5 === 1) at++
+    // Intermediates, and the parameters of a control sequence.
+    while ((output[at] ?? 0) >= 0x20 && (output[at] ?? 0) <= last) at++
     if (!FENCE_ENDS.has(output[at] ?? 0)) continue
     at++
     pieces.push(output.subarray(from, at))

@@ -4,7 +4,7 @@ import { isObject } from './settings.ts'
 import { type Amount, renderUsd } from './spend.ts'
 
 /** How much of one of the plan's windows is used up. */
-export type Window = {
+type Window = {
   /** 0 to 100, as Claude Code says it; not rounded. */
   usedPercent: number
   /** Epoch ms. */

@@ -57,10 +57,10 @@ test('turns yellow near the cap, and the ledger agrees with the row, with `spend
   setup.api.setBehaviour({ subscription: { type: 'limit' }, api: { type: 'answer', usage: dollar } })
   const screen = await openSession(setup, model, { env: { CLAUDE_FALLBACK_MAX_USD_PER_DAY: '2.4' } })
   await screen.submit('remember the number 4711')
-  await screen.waitFor(() => bottomRow(screen).includes('$1.01 this session'))
+  await screen.waitFor(() => bottomRow(screen).includes('$1.01'))
   expect(screen.raw().toString()).not.toContain('\x1b[33m API billing')
   await screen.submit('and the number 4712')
-  await screen.waitFor(() => bottomRow(screen).includes('$2.03 this session'))
+  await screen.waitFor(() => bottomRow(screen).includes('$2.03'))
   expect(screen.raw().toString()).toContain('\x1b[33m API billing')
   await screen.submit('/exit')
   await screen.exit

@@ -65,7 +65,7 @@ describe.each(screens)('in tmux, %s', (_, screenEnv) => {
     pane.record(join(root, 'record'))
     await pane.submit('limit')
     await pane.waitFor(includes('(via API)'), 'the reply on the key')
-    await showsRow(pane, /^ API billing.*wxyz/)
+    await showsRow(pane, /^ API billing\b/)
     const recorded = readIfAny(join(root, 'record'))
     expect(recorded).toContain('Continue where you left off.')
     expect(recorded).not.toContain('\x1b[?1049l')
@@ -127,7 +127,7 @@ const acceptSwitch = async (pane: Tmux) => {
   await showsRow(pane, /Enter yes · Esc no/)
   pane.key('Enter')
   await pane.waitFor(includes('(via API)'), 'the reply on the key')
-  await showsRow(pane, /^ API billing.*wxyz/)
+  await showsRow(pane, /^ API billing\b/)
 }
 
 const leave = async (pane: Tmux) => {

@@ -1,0 +1,143 @@
+import { describeCaps } from './core/budget.ts'
+import type { Action } from './core/policy.ts'
+import { createRunning, promptForTasks } from './core/running.ts'
+import type { Watch } from './fallback.ts'
+import type { Ending } from './pty.ts'
+import { startAgain, stopChild } from './respawn.ts'
+
+/** How long a draft that cannot be put back holds up a switch, without a key, in ms. */
+export const DRAFT_MS = 20_000
+
+/** How often one looks whether what a switch waits for is over, in ms. */
+const WAIT_MS = 100
+
+/** What has gone to a child is read by it within this time, and what was queued is sent on, in ms. */
+const SETTLE_MS = 150
+
+/** A child that still works then is not waited for any longer, in ms. */
+const SETTLED_MS = 5000
+
+/** Ends the child, as soon as nothing is lost by it. */
+export async function stop(watch: Watch, afterTool: boolean): Promise<void> {
+  const { session, running, inputBox, conversation } = watch
+  const { child } = session
+  const { next } = watch.state
+  if (child === undefined || next === undefined) return
+  const isBusyWithTool = () => {
+    const status = conversation.status()
+    return running.tools.size > 0 && status !== 'idle' && status !== 'waiting'
+  }
+  if (afterTool) await waitWhile(watch, isBusyWithTool, 'the tool that runs')
+  const isUnasked = next.before.type !== 'question'
+  const isTyping = () =>
+    !inputBox.isKnown() &&
+    Math.abs(session.world.now() - inputBox.lastKeyAt()) < DRAFT_MS &&
+    !watch.state.quitting
+  if (isUnasked) await waitWhile(watch, isTyping, 'your draft')
+  if (session.child !== child || watch.state.quitting) return
+  watch.draftNote = takeDraft(watch)
+  if (watch.queued > 0 || session.world.now() - inputBox.lastKeyAt() < SETTLE_MS) await settle(watch)
+  // A child that is told to end says of its tasks that they have ended.
+  watch.tasks = promptForTasks(running)
+  watch.stopping = await stopChild(session, next.billing)
+}
+
+/**
+ * An Enter that came at the last moment: what it sends must be the child's before it is told to end. So must what was
+ * queued: at a limit Claude Code 2.1.330 sends it on, and says for some ms before that it is idle.
+ */
+async function settle({ session, conversation }: Watch): Promise<void> {
+  let quiet = 0
+  for (let waited = 0; quiet < SETTLE_MS && waited < SETTLED_MS; waited += SETTLE_MS / 10) {
+    if (session.child === undefined) return
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS / 10))
+    quiet = conversation.status() === 'busy' ? 0 : quiet + SETTLE_MS / 10
+  }
+}
+
+/**
+ * What is typed from here on, and what stands in the input box, is for the next child.
+ * @returns where the draft is that cannot be put back
+ */
+function takeDraft({ typing, inputBox, row, kept, notifier }: Watch): string | undefined {
+  typing.hold()
+  const { input, note } = inputBox.take()
+  kept.splice(0, kept.length, ...input)
+  // What was said of the switch before goes with it.
+  row.note(note)
+  // In a narrow window the row has no room for it.
+  if (note !== undefined)
+    notifier.notify({ title: 'claudef keeps your draft', text: 'Print it with: claude-fallback draft' })
+  return note
+}
+
+/** While no child has turned it on, too: a paste of several lines would be taken for as many prompts. */
+export function keepPastesWhole({ session }: Watch): void {
+  if (!session.terminal.takesPaste()) session.terminal.writeAside('\x1b[?2004h')
+}
+
+async function waitWhile(watch: Watch, isSo: () => boolean, waitsFor: string): Promise<void> {
+  if (!isSo()) return
+  watch.dispatch({ type: 'held', waitsFor })
+  while (isSo() && watch.session.child !== undefined) {
+    await new Promise((resolve) => setTimeout(resolve, WAIT_MS))
+  }
+}
+
+export function endChild(watch: Watch, ending: Ending): void {
+  const { session, conversation, spending, state } = watch
+  const now = session.world.now()
+  watch.ending = ending
+  watch.stopping?.ended()
+  // While a switch waited the user ended it.
+  if (state.next !== undefined && !watch.typing.isHeld()) watch.dispatch({ type: 'quit' })
+  if (state.billing === 'api') spending.end(now)
+  const failed = ending.type === 'exit' && ending.code !== 0
+  watch.dispatch({ type: 'ended', end: { failed, opened: conversation.hasOpened() }, now })
+}
+
+export async function start(watch: Watch, how: Extract<Action, { type: 'start' }>): Promise<void> {
+  const { session, conversation, typing, spending, stopping } = watch
+  const { continuePrompt } = session.config
+  // The child before has ended by itself.
+  if (!typing.isHeld()) watch.draftNote = takeDraft(watch)
+  const prompt = how.prompt ? [continuePrompt, watch.tasks].filter((text) => text !== '').join(' ') : ''
+  const startedAt = session.world.now()
+  watch.stopping = undefined
+  watch.running = createRunning()
+  watch.queued = 0
+  watch.isPromptDue = prompt !== ''
+  const started = startAgain(session, conversation, {
+    billing: how.billing,
+    prompt,
+    settings: stopping?.settings,
+  })
+  keepPastesWhole(watch)
+  await started
+  typing.answer(watch.kept.splice(0))
+  // The user said so while there was no child to tell.
+  if (watch.state.quitting) session.child?.signal('SIGTERM')
+  if (session.child !== undefined) conversation.begin(session.child.pid)
+  if (how.billing === 'subscription') return
+  if (how.prompt && watch.rules.autoRestart) void explainFirstSwitch(watch)
+  await spending.begin(startedAt)
+}
+
+/** Consent was given by a setting, maybe long ago: the first time it is used, what it allows is said. */
+async function explainFirstSwitch(watch: Watch): Promise<void> {
+  if (!(await watch.sharing.isFirstSwitch())) return
+  const caps = describeCaps(watch.rules.caps)
+  if (watch.draftNote === undefined) watch.row.note(`${caps}: max_usd_per_day, max_usd`)
+  watch.notifier.notify({
+    title: 'claudef goes on with API billing by itself',
+    text: `Because auto_restart is on. At most: ${caps} (max_usd_per_day, max_usd).`,
+  })
+}
+
+/** Ctrl+C, Ctrl+D or Ctrl+Z in the middle of a switch means: stop here. */
+export function interrupt(watch: Watch): void {
+  const { session, conversation } = watch
+  session.lastWords = `Stopped in the middle of a switch. Go on with: claudef --resume ${conversation.sessionId()}`
+  watch.dispatch({ type: 'quit' })
+  session.child?.signal('SIGTERM')
+}

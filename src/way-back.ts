@@ -1,0 +1,36 @@
+import { nextLook } from './core/policy.ts'
+import type { Watch } from './fallback.ts'
+import { DRAFT_MS } from './switch.ts'
+
+/** A child that has not said by then whether it works, in ms, never does (Claude Code 2.1.330 says so within 500). */
+const STATUS_MS = 30_000
+
+/** A clock that is set, or a machine that sleeps, moves no timer: one looks again after this, in ms. */
+const LOOK_MS = 60_000
+
+export function scheduleLook(watch: Watch): void {
+  clearTimeout(watch.look)
+  const at = nextLook(watch.state)
+  const { notice } = watch.state
+  if (at === undefined || (notice.type === 'api' && notice.back === 'offered')) return
+  const isWaiting = notice.type === 'api' && notice.back === 'waiting'
+  const wait = Math.min(LOOK_MS, Math.max(isWaiting ? 1000 : 0, at - watch.session.world.now()))
+  watch.look = setTimeout(() => {
+    const { session, state, conversation } = watch
+    const now = session.world.now()
+    // Where a child never says whether it works, one cannot see when to go back: it is offered.
+    const canTell = conversation.status() !== undefined || now - state.startedAt < STATUS_MS
+    watch.rules = { ...watch.rules, autoReturn: session.config.autoReturn && canTell }
+    watch.dispatch({ type: 'time', now, isReady: isReady(watch) })
+  }, wait)
+}
+
+/** Nothing would be lost or broken off if the child ended now. */
+function isReady(watch: Watch): boolean {
+  const { session, conversation, inputBox, typing, kept, running } = watch
+  // Keys that are not followed, as those that fetch an earlier prompt, may have filled the box.
+  const isLeft = inputBox.isSure() || session.world.now() - inputBox.lastKeyAt() >= DRAFT_MS
+  const isBlank = inputBox.isEmpty() && isLeft && !typing.isHeld() && kept.length === 0
+  const isIdle = conversation.status() === 'idle' && !watch.isPromptDue
+  return isIdle && isBlank && running.tasks.size === 0
+}
