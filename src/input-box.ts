@@ -15,8 +15,8 @@ import type { Session } from './relay.ts'
 export type InputBoxFollower = {
   /** This has gone to the child. */
   read: (input: Uint8Array) => void
-  /** The transcript tells of a prompt that was sent or queued. */
-  confirm: () => void
+  /** The transcript tells of a prompt that was sent or queued; what was queued is told of again when it is sent. */
+  confirm: (how: 'sent' | 'queued') => void
   resize: (columns: number) => void
   isEmpty: () => boolean
   /** No key was pressed that leaves what stands in the box in doubt. */
@@ -41,6 +41,7 @@ export function followInputBox(session: Session, status: () => Status): InputBox
   const open = () => createDraftReader({ columns: terminal.size().columns, status })
   let reader = open()
   let taken = reader
+  let queued = 0
   let lastKeyAt = world.now()
   let forget = () => {}
   return {
@@ -53,7 +54,11 @@ export function followInputBox(session: Session, status: () => Status): InputBox
         reader = open()
       }
     },
-    confirm: () => confirmSubmit(reader),
+    confirm: (how) => {
+      const isAgain = how === 'sent' && queued > 0
+      queued = Math.max(0, queued + (how === 'queued' ? 1 : -1))
+      if (!isAgain) confirmSubmit(reader)
+    },
     resize: (columns) => {
       reader.box.columns = columns
     },

@@ -17,7 +17,8 @@ export function readRow(watch: Watch, row: unknown): void {
     readRunning(running, row)
     watch.queued = Math.max(0, watch.queued + queueChange(row))
     if (isPrompt(row)) {
-      inputBox.confirm()
+      // The prompt that claudef itself has given is no key's.
+      if (!watch.isPromptDue) inputBox.confirm(queueChange(row) > 0 ? 'queued' : 'sent')
       watch.isPromptDue = false
     }
   }

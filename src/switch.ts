@@ -134,7 +134,7 @@ async function explainFirstSwitch(watch: Watch): Promise<void> {
   })
 }
 
-/** Ctrl+C, Ctrl+D or Ctrl+Z in the middle of a switch means: stop here. */
+/** Ctrl+C or Ctrl+D in the middle of a switch means: stop here. Ctrl+Z is for the next child, which it suspends. */
 export function interrupt(watch: Watch): void {
   const { session, conversation } = watch
   session.lastWords = `Stopped in the middle of a switch. Go on with: claudef --resume ${conversation.sessionId()}`

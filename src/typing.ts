@@ -46,7 +46,7 @@ export function openTyping(options: {
   row: () => number | undefined
   /** The row was clicked at this column, counted from 1. */
   onClick: (column: number) => void
-  /** Ctrl+C, Ctrl+D or Ctrl+Z while there is no child to take it. */
+  /** Ctrl+C or Ctrl+D while there is no child to take it. */
   onInterrupt: () => void
   switchKey: SwitchKey
 }): Typing {
@@ -165,8 +165,8 @@ function encodeKey(key: string): string {
   return ['\t', '\r', '\x1b'].includes(key) ? `\x1b[${code}u` : `\x1b[${code + 96};5u`
 }
 
-/** Ctrl+C, Ctrl+D or Ctrl+Z: as a plain byte, in the kitty protocol or in modifyOtherKeys. */
+/** Ctrl+C or Ctrl+D: as a plain byte, in the kitty protocol or in modifyOtherKeys. */
 function isInterrupt(text: string): boolean {
-  if (!text.startsWith('\x1b')) return /[\x03\x04\x1a]/.test(text)
-  return ['ctrl+c', 'ctrl+d', 'ctrl+z'].includes(nameKeyPress(text) ?? '')
+  if (!text.startsWith('\x1b')) return /[\x03\x04]/.test(text)
+  return ['ctrl+c', 'ctrl+d'].includes(nameKeyPress(text) ?? '')
 }

@@ -257,13 +257,6 @@ describe('a home', () => {
     expect(names()).toEqual(['file'])
     expect(logged.join()).toMatch(/ENOENT.*ENOTDIR/s)
   })
-
-  test.skipIf(process.getuid?.() === 0)('that is read-only', async () => {
-    fs.chmodSync(home, 0o500)
-    expect(await open().update(withLimit)).toBeUndefined()
-    expect(logged.join()).toContain('EACCES')
-    fs.chmodSync(home, 0o700)
-  })
 })
 
 describe('watching', () => {

@@ -106,6 +106,7 @@ function submit(box: InputBox): void {
   const { text, cursor } = box
   if (text[cursor - 1] === '\\') return replace(box, cursor - 1, cursor, '\n')
   if (text.trim() === '') return
+  box.pending += 1
   if (/(^|\s)@\S*$/.test(text.slice(0, cursor))) doubt(box, 'the menu of files')
   // Back to prompts: a shell command is no doubt once it runs.
   if (box.doubt === undefined || (box.doubt === SHELL && text.startsWith('!'))) clear(box)

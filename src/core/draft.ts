@@ -39,7 +39,16 @@ const PASTE_END = '\x1b[201~'
  * rows on the screen); `status` is asked at each read; `reason` is why no draft can be sure (vim mode, key bindings).
  */
 export function createDraftReader({ columns, status = () => undefined, reason }: Options): DraftReader {
-  const still = { killed: '', presses: 0, killedAt: -1, escapedAt: -1, doubt: undefined, mark: 0, pastes: [] }
+  const still = {
+    killed: '',
+    presses: 0,
+    killedAt: -1,
+    escapedAt: -1,
+    doubt: undefined,
+    mark: 0,
+    pending: 0,
+    pastes: [],
+  }
   return {
     reason,
     box: { text: '', cursor: 0, columns, status, ...still },
@@ -67,9 +76,13 @@ export function readDraft(reader: DraftReader, input: Uint8Array): void {
   }
 }
 
-/** The transcript says that a prompt was sent or queued: an Enter that was in doubt has done so. */
+/**
+ * The transcript says that a prompt was sent or queued. Once it has told of every Enter, those that were in doubt have
+ * done so, too; before, it may be an earlier one that it tells of.
+ */
 export function confirmSubmit({ box }: DraftReader): void {
-  if (box.mark === 0) return
+  box.pending = Math.max(0, box.pending - 1)
+  if (box.mark === 0 || box.pending > 0) return
   box.text = box.text.slice(box.mark)
   box.cursor = Math.max(0, box.cursor - box.mark)
   box.mark = 0

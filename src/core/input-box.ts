@@ -24,6 +24,8 @@ export type InputBox = {
   doubt: string | undefined
   /** What may have been submitted already, up to here. */
   mark: number
+  /** Submits that the transcript has not told of yet. */
+  pending: number
 }
 
 /** The doubt about a box that is in shell mode. */
