@@ -10,7 +10,7 @@ import { type FoundKey, serveKey } from './key.ts'
 import type { Log } from './log.ts'
 import { type Ending, loadPty, type Pty, type PtyOptions } from './pty.ts'
 import { shareTerminal } from './shared-terminal.ts'
-import { hasSharedState } from './state-file.ts'
+import { mayHaveMode } from './state-file.ts'
 import { chainStatusLine, findStatusLine } from './status-line.ts'
 import { openTerminal, type Terminal, type TerminalOptions } from './terminal.ts'
 
@@ -165,7 +165,7 @@ async function chooseBilling({
   log,
   world,
 }: Session): Promise<Pick<First, 'billing' | 'note'>> {
-  const isChosen = config.billing === 'api' || (config.billing === undefined && hasSharedState(config.home))
+  const isChosen = config.billing === 'api' || (config.billing === undefined && mayHaveMode(config.home))
   if (!isChosen) return { billing: 'subscription', note: undefined }
   const { chooseFirstBilling } = await import('./first-billing.ts')
   return chooseFirstBilling({ config, lookUpKey, log, now: world.now })

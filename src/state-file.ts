@@ -6,6 +6,11 @@ export function stateFile(home: string): string {
   return path.join(home, '.claude_fallback_state.json')
 }
 
-export function hasSharedState(home: string): boolean {
-  return fs.existsSync(stateFile(home))
+/** False where nobody has chosen a mode for new sessions: nearly always, and found out at little cost. */
+export function mayHaveMode(home: string): boolean {
+  try {
+    return fs.readFileSync(stateFile(home)).includes('"mode"')
+  } catch {
+    return false
+  }
 }
