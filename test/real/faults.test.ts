@@ -6,7 +6,7 @@ import type { Behaviour } from '../../fixtures/api/replies.js'
 import type { Screen } from '../support/screen.ts'
 import { eventually, type Setup, setUp } from './claudef.ts'
 import { processesIn } from './leak.ts'
-import { lastWords, openSession, turnsOf } from './limit.ts'
+import { lastWords, turnsOf } from './limit.ts'
 import { LIMITED_PROMPT, MOMENTS, type Moment } from './moments.ts'
 
 const isFull = process.env.CLAUDEF_TEST_FULL === '1'
@@ -59,7 +59,9 @@ async function expectWhole(setup: Setup, screen: Screen, prompts: string[]): Pro
   const args = setup.starts()[0]?.args ?? []
   const sessionId = args[args.indexOf('--session-id') + 1] ?? ''
   setup.api.setBehaviour({})
-  const again = await openSession(setup, ['--resume', sessionId])
+  const again = await setup.run(['--resume', sessionId])
+  // A long conversation leaves no room for the header.
+  await again.waitFor('shift+tab to cycle')
   await again.submit('and now?')
   await eventually(() => lastWords(turnsOf(setup, 'subscription').at(-1)).join('\n')).toContain('and now?')
   const sent = JSON.stringify(turnsOf(setup, 'subscription').at(-1)?.body.messages)
@@ -173,7 +175,18 @@ test.each<[string, Behaviour, string]>([
     await screen.waitFor(spins)
     screen.key('Escape')
   }
-  await expect.poll(() => statusOf(setup), { timeout: 40_000, interval: 20 }).toBe('idle')
+  // Between a prompt and its request, and between two tries, it may be idle for a moment.
+  let quiet = 0
+  const isQuiet = () => statusOf(setup) === 'idle' && !spins(screen.text())
+  await expect
+    .poll(
+      () => {
+        quiet = isQuiet() ? quiet + 1 : 0
+        return quiet
+      },
+      { timeout: 40_000, interval: 50 },
+    )
+    .toBeGreaterThan(20)
   setup.api.setBehaviour({
     subscription: { type: 'limit' },
     api: { type: 'answer', text: 'It is well again.' },
