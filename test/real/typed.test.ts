@@ -16,7 +16,7 @@ const seeds = Array.from({ length: RUNS }, (_, index) => FIRST_SEED + index)
 
 test.each(seeds)(
   'all that is typed around a switch arrives, in the real input box (seed %i)',
-  // At this speed Claude Code itself now and then takes two keys for a paste, more so on a busy machine.
+  // On a busy machine one fails now and then, and its cause has not been found.
   { retry: 2 },
   async (seed) => {
     const setup = await setUp()
