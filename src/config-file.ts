@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import { type ConfigFile, parseConfigFile } from './core/config-file.ts'
-import { quote } from './key.ts'
+import { quoteWord } from './core/words.ts'
 
 /** No config file is larger, in bytes. It also keeps every text in it short enough for an argument (Linux: 128 KiB). */
 const MOST_BYTES = 65_536
@@ -34,11 +34,11 @@ export function loadConfigFile(
     if (uid !== undefined && stat.uid !== uid && stat.uid !== 0) {
       return refuse(
         'belongs to another user',
-        `Replace it by your own, or run: sudo chown ${uid} ${quote(file)}`,
+        `Replace it by your own, or run: sudo chown ${uid} ${quoteWord(file)}`,
       )
     }
     // Whoever may write it could turn on spending.
-    if (stat.mode & 0o022) return refuse('can be changed by others', `Run: chmod go-w ${quote(file)}`)
+    if (stat.mode & 0o022) return refuse('can be changed by others', `Run: chmod go-w ${quoteWord(file)}`)
     if (stat.size > MOST_BYTES) return refuse(`is larger than ${MOST_BYTES} bytes`, 'Make it shorter.')
     const parsed = parseConfigFile(fs.readFileSync(descriptor, 'utf8'), file)
     if ('type' in parsed) return refuse(parsed.why, 'Repair it, or remove it.')
@@ -60,6 +60,6 @@ function withoutOpenKey(file: ConfigFile, mode: number, name: string): ConfigFil
   if (!file.values.has('api_key') || (mode & 0o044) === 0) return file
   const values = new Map(file.values)
   values.delete('api_key')
-  const sentence = `api_key in '${name}' can be read by others: it is not used. Run: chmod 600 ${quote(name)}`
+  const sentence = `api_key in '${name}' can be read by others: it is not used. Run: chmod 600 ${quoteWord(name)}`
   return { ...file, values, problems: [...file.problems, sentence] }
 }

@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { type ProcessState, watchProcess } from './claude-process.ts'
 import type { Status } from './core/input-box.ts'
+import { parseJson } from './core/json.ts'
 import type { SessionStart } from './folder.ts'
 import { followFolder } from './follow-folder.ts'
 import type { Log } from './log.ts'
@@ -70,7 +71,7 @@ export function followConversation(options: {
     transcript = file
     const rows = {
       contains: options.contains,
-      onLine: (line: string) => options.onRow(parseRow(line)),
+      onLine: (line: string) => options.onRow(parseJson(line)),
       onError: (error: Error) => log(error.message),
     }
     const subagents = path.join(file.replace(/\.jsonl$/, ''), 'subagents')
@@ -127,15 +128,6 @@ export function followConversation(options: {
       processWatch.stop()
       stopFollowing()
     },
-  }
-}
-
-/** The first line of an overlap may be cut: no JSON, no row. */
-function parseRow(line: string): unknown {
-  try {
-    return JSON.parse(line)
-  } catch {
-    return undefined
   }
 }
 

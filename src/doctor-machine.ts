@@ -1,9 +1,10 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import type { Check } from './core/doctor.ts'
+import { quoteWord } from './core/words.ts'
 import type { DoctorWorld, Look } from './doctor.ts'
 import { createSessionFolder } from './folder.ts'
-import { LONGEST_SOCKET_PATH, quote } from './key.ts'
+import { LONGEST_SOCKET_PATH } from './key.ts'
 import { describeNotifiers } from './notify.ts'
 import { type Ending, loadPty } from './pty.ts'
 import { openSharedState } from './state.ts'
@@ -150,12 +151,12 @@ function checkFile(file: string): Check[] {
   }
   const uid = process.getuid?.()
   if (uid !== undefined && uid !== 0 && stats.uid !== uid) {
-    const repair = `Take it back: sudo chown "$USER" ${quote(file)}`
+    const repair = `Take it back: sudo chown "$USER" ${quoteWord(file)}`
     return [{ name, status: 'problem', text: `${file} belongs to user ${stats.uid}`, repair }]
   }
   if ((stats.mode & 0o077) === 0) return []
   const text = `${file} can be read by others (mode ${(stats.mode & 0o777).toString(8)})`
-  return [{ name, status: 'warning', text, repair: `chmod 600 ${quote(file)}` }]
+  return [{ name, status: 'warning', text, repair: `chmod 600 ${quoteWord(file)}` }]
 }
 
 /** Makes the folder that a session makes, and takes it away again. */

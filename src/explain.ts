@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { parseJson } from './core/json.ts'
 import { type Judgement, judgeRow, LIMIT_MARKER } from './core/limit.ts'
 import { createLineFilter, createLineSplitter } from './lines.ts'
 
@@ -57,7 +58,7 @@ async function explainFile(
     onLine: (bytes) => {
       line += 1
       if (!isWanted(bytes)) return
-      const judgement = judgeRow(parseRow(bytes.toString()), { now, timeZone })
+      const judgement = judgeRow(parseJson(bytes.toString()), { now, timeZone })
       if (judgement !== undefined) onExplained({ file, line, ...judgement })
     },
     onSkip: () => {
@@ -67,14 +68,6 @@ async function explainFile(
   })
   for await (const chunk of fs.createReadStream(file)) splitter.write(chunk)
   splitter.write(Buffer.from('\n'))
-}
-
-function parseRow(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 function renderJson({ file, line, limit, reason }: Explained): string {

@@ -1,8 +1,8 @@
 import type { Config } from './config.ts'
 import { describeReached, judgeSpent } from './core/budget.ts'
 import { describeClock } from './core/limit-words.ts'
+import { startBilling } from './core/mode.ts'
 import type { Billing } from './core/policy.ts'
-import { modeInForce } from './core/shared-state.ts'
 import { explainMissingKey, type FoundKey } from './key.ts'
 import { openLedger } from './ledger.ts'
 import type { Log } from './log.ts'
@@ -21,8 +21,9 @@ export async function chooseFirstBilling(world: {
   const { config, now } = world
   const { home, maxUsd, maxUsdPerDay } = config
   const state = await openSharedState({ ...world, home }).read()
-  const isMode = config.billing === undefined
-  if ((config.billing ?? modeInForce(state, now())) === 'subscription') {
+  const start = startBilling(state, { now: now(), chosen: config.billing, source: config.sources.billing })
+  const isMode = start.source === 'mode'
+  if (start.billing === 'subscription') {
     return { billing: 'subscription', note: undefined }
   }
   const who = isMode ? 'The mode is api' : 'The billing is set to api'
@@ -36,6 +37,6 @@ export async function chooseFirstBilling(world: {
   const spent = { session: 0, day: await openLedger({ ...world, home }).today(now()), isLowerBound: false }
   if (judgeSpent(spent, caps) === 'reached') return refuse(describeReached(spent, caps).reason)
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions()
-  const until = describeClock(state.mode?.until ?? 0, { now: now(), timeZone })
+  const until = describeClock(start.until ?? 0, { now: now(), timeZone })
   return { billing: 'api', note: isMode ? `mode api until ${until.replace(/^at /, '')}` : 'by choice' }
 }

@@ -2,7 +2,8 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { isObject } from './core/settings.ts'
-import { LONGEST_SOCKET_PATH, quote } from './key.ts'
+import { quoteWord } from './core/words.ts'
+import { LONGEST_SOCKET_PATH } from './key.ts'
 
 /** What Claude Code tells its SessionStart hook: which conversation it is in now. */
 export type SessionStart = {
@@ -117,7 +118,7 @@ function makeFolder(parents: string[]): string {
  * that is `0` in the background sessions of `/fork`, which inherit the hook but are not ours (Claude Code 2.1.330).
  */
 function dropCommand(folder: string): string {
-  const file = `${quote(`${folder}/start.`)}$$`
+  const file = `${quoteWord(`${folder}/start.`)}$$`
   const message = '{ echo "$CLAUDE_CODE_SESSION_ATTENDED"; cat; }'
   return `{ ${message} >${file}.part && mv ${file}.part ${file}.json; } 2>/dev/null || :`
 }

@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
+import { quoteWord } from './core/words.ts'
 
 /** An API key and where it came from; or why there is none. */
 export type FoundKey =
@@ -80,12 +81,7 @@ export async function serveKey(key: string, folder: string): Promise<{ helper: s
 
 /** NODE_OPTIONS is the user's, for their own programs: an inspector or a loader has no place in the helper. */
 function helperCommand(...words: string[]): string {
-  return `NODE_OPTIONS= ${words.map(quote).join(' ')}`
-}
-
-/** One word for a POSIX shell. */
-export function quote(word: string): string {
-  return `'${word.replaceAll("'", `'\\''`)}'`
+  return `NODE_OPTIONS= ${words.map(quoteWord).join(' ')}`
 }
 
 /** Why nothing can be paid with what was found; `undefined` where it can. */

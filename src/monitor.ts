@@ -3,6 +3,7 @@ import path from 'node:path'
 import { readAccount } from './account.ts'
 import { configFolder } from './claude.ts'
 import { type Config, readConfig } from './config.ts'
+import { parseJson } from './core/json.ts'
 import { LIMIT_MARKER, type Limit, parseLimit } from './core/limit.ts'
 import { type Judgement, judgeAgain, judgeSighting, renderLimitNews, toKnownLimit } from './core/monitor.ts'
 import type { Notification } from './core/notification.ts'
@@ -168,7 +169,7 @@ function readLine(watch: Watch, line: string, source: TranscriptSource): void {
   if (watch.isStopped) return
   watch.clock.look()
   const now = watch.options.now()
-  const row = parseRow(line)
+  const row = parseJson(line)
   const limit = parseLimit(row, { now, timeZone: localZone() })
   if (limit === undefined || !isObject(row)) return
   // The system counts whole seconds.
@@ -252,12 +253,4 @@ function localZone(): string {
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
-}
-
-function parseRow(line: string): unknown {
-  try {
-    return JSON.parse(line)
-  } catch {
-    return undefined
-  }
 }

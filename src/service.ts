@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 import type { Companion } from './companion.ts'
 import { readConfig } from './config.ts'
 import { renderLaunchAgent, renderSystemdUnit, SERVICE_MARK, type Service } from './core/service.ts'
-import { KEY_VARIABLES, quote } from './key.ts'
+import { quoteWord } from './core/words.ts'
+import { KEY_VARIABLES } from './key.ts'
 import { readMonitor } from './pid-file.ts'
 import { withoutKeys } from './run-tool.ts'
 
@@ -217,7 +218,7 @@ async function runAll(commands: string[][], { env }: Companion): Promise<string 
 }
 
 function renderCommands(commands: string[][]): string {
-  const renderWord = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : quote(word))
+  const renderWord = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : quoteWord(word))
   return commands.map((words) => `  ${words.map(renderWord).join(' ')}\n`).join('')
 }
 

@@ -1,5 +1,6 @@
 import type { Limit } from './core/limit.ts'
 import { limitKey } from './core/limit.ts'
+import { toKnownLimit } from './core/monitor.ts'
 import type { Billing } from './core/policy.ts'
 import {
   type Account,
@@ -57,9 +58,8 @@ export function openSharing(options: {
       void store.update((state) => enterSession(state, { ...account, ...entry }))
     },
     addLimit: (limit) => {
-      const { window, scope, text, resetsAt } = limit
-      const known = { ...account, key: limitKey(limit), window, scope, text, resetsAt, cwd }
-      void store.update((state) => addLimit(state, { ...known, seenAt: now(), sessionId: undefined }))
+      const known = toKnownLimit(limit, { ...account, cwd, sessionId: undefined, seenAt: now() })
+      void store.update((state) => addLimit(state, known))
     },
     once: (key, announce) => {
       let isFirst = true

@@ -1,6 +1,7 @@
 import { type Companion, readCommandLine, USAGE_ERROR } from './companion.ts'
 import { OPTIONS } from './core/options.ts'
-import { parseShell, quoteWord, renderFunctions, SHELLS, type Shell } from './core/shell-functions.ts'
+import { parseShell, renderFunctions, SHELLS, type Shell } from './core/shell-functions.ts'
+import { quoteWord } from './core/words.ts'
 import { readBytes, removeFile, saveBytes } from './rc-file.ts'
 import {
   type Edit,

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { readSettingsOption } from './claude.ts'
 import { isObject } from './core/settings.ts'
 import { parseStatus, type Status } from './core/status-line.ts'
-import { quote } from './key.ts'
+import { quoteWord } from './core/words.ts'
 import { type SettingsFile, settingsFiles } from './settings-files.ts'
 
 /** Files of the session's folder. */
@@ -74,12 +74,14 @@ export type ChainOptions = {
  */
 export function chainStatusLine({ folder, users, own }: ChainOptions): Record<string, unknown> | undefined {
   if (users === undefined) {
-    const show = `sleep ${ANSWER_S} 2>/dev/null; cat ${quote(path.join(folder, OWN_LINE))} 2>/dev/null`
+    const show = `sleep ${ANSWER_S} 2>/dev/null; cat ${quoteWord(path.join(folder, OWN_LINE))} 2>/dev/null`
     const line = { type: 'command', command: chain(folder, show), refreshInterval: OWN_REFRESH_S }
     return own ? line : undefined
   }
   const command = readCommand(users)
-  return command === undefined ? undefined : { ...users, command: chain(folder, `eval ${quote(command)}`) }
+  return command === undefined
+    ? undefined
+    : { ...users, command: chain(folder, `eval ${quoteWord(command)}`) }
 }
 
 /** `undefined` where it would mean something else to an ordinary shell, or nothing. */
@@ -95,8 +97,8 @@ function readCommand({ type, command, args, shell }: Record<string, unknown>): s
  * us. After `replaceStatusLine` the user's new command runs in its place.
  */
 function chain(folder: string, show: string): string {
-  const status = quote(path.join(folder, STATUS))
-  const changed = quote(path.join(folder, NEW_COMMAND))
+  const status = quoteWord(path.join(folder, STATUS))
+  const changed = quoteWord(path.join(folder, NEW_COMMAND))
   const copy = `{ trap '' PIPE; tee ${status}.$$; mv -f ${status}.$$ ${status}; } 2>/dev/null`
   return `${copy} | if [ -r ${changed} ]; then . ${changed}; else ${show}\nfi`
 }

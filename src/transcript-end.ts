@@ -1,3 +1,4 @@
+import { parseJson } from './core/json.ts'
 import { SPEND_MARKERS } from './core/message-usage.ts'
 import { readLinesBackwards } from './lines.ts'
 
@@ -10,19 +11,11 @@ export async function readEnd(transcript: string | undefined): Promise<unknown[]
   if (transcript === undefined) return rows
   try {
     for await (const line of readLinesBackwards(transcript, { contains: SPEND_MARKERS })) {
-      rows.push(parseRow(line))
+      rows.push(parseJson(line))
       if (rows.length === MOST_ROWS) break
     }
   } catch {
     // What has been read counts.
   }
   return rows.reverse()
-}
-
-function parseRow(line: string): unknown {
-  try {
-    return JSON.parse(line)
-  } catch {
-    return undefined
-  }
 }

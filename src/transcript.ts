@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { parseJson } from './core/json.ts'
 import { type MessageUsage, parseUsage } from './core/message-usage.ts'
 import { parseModel } from './core/usage.ts'
 import { createLineFilter, createLineSplitter, type LineSplitter, readLinesBackwards } from './lines.ts'
@@ -268,21 +269,13 @@ async function findFiles(paths: string[]): Promise<{ path: string; mtimeMs: numb
 export async function readLastUsage(path: string): Promise<MessageUsage | undefined> {
   try {
     for await (const line of readLinesBackwards(path, { contains: ['"usage"'] })) {
-      const usage = parseUsage(parseLine(line))
+      const usage = parseUsage(parseJson(line))
       if (usage !== undefined && !usage.isSidechain) return usage
     }
   } catch {
     // What it costs is then not said beforehand.
   }
   return undefined
-}
-
-function parseLine(line: string): unknown {
-  try {
-    return JSON.parse(line)
-  } catch {
-    return undefined
-  }
 }
 
 /**

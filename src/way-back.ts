@@ -12,7 +12,7 @@ export function scheduleLook(watch: Watch): void {
   clearTimeout(watch.look)
   const at = nextLook(watch.state)
   const { notice } = watch.state
-  if (at === undefined || (notice.type === 'api' && notice.back === 'offered')) return
+  if (at === undefined) return
   const isWaiting = notice.type === 'api' && notice.back === 'waiting'
   const wait = Math.min(LOOK_MS, Math.max(isWaiting ? 1000 : 0, at - watch.session.world.now()))
   watch.look = setTimeout(() => {

@@ -7,7 +7,8 @@ import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { judgeKey, KEY_VARIABLES, maskKey, quote, serveKey } from '../src/key.ts'
+import { quoteWord } from '../src/core/words.ts'
+import { judgeKey, KEY_VARIABLES, maskKey, serveKey } from '../src/key.ts'
 
 const KEY = 'sk-ant-api03-made-up-for-tests-abcd'
 
@@ -65,7 +66,7 @@ test.each([
 test.each(['plain', "it's", `'`, `''"`, '$HOME `a` \\ !', 'a\nb', '', '-n', 'ü✳'])(
   'quote(%j) is one word to a shell',
   async (word) => {
-    const shell = spawn('sh', ['-c', `printf '<%s>' ${quote(word)}`], {
+    const shell = spawn('sh', ['-c', `printf '<%s>' ${quoteWord(word)}`], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     expect(await text(shell.stdout)).toBe(`<${word}>`)
@@ -156,7 +157,7 @@ describe('serveKey', () => {
     await once(server.stdout, 'data')
     server.kill('SIGKILL')
     await once(server, 'exit')
-    const helper = `NODE_OPTIONS= ${[process.execPath, fileURLToPath(new URL('../src/key-helper.js', import.meta.url)), socket].map(quote).join(' ')}`
+    const helper = `NODE_OPTIONS= ${[process.execPath, fileURLToPath(new URL('../src/key-helper.js', import.meta.url)), socket].map(quoteWord).join(' ')}`
     expect(await runHelper(helper)).toEqual({
       stdout: '',
       stderr: "claudef no longer serves the API key (ECONNREFUSED): this session's claudef has ended.\n",

@@ -1,3 +1,4 @@
+import { parseObject } from './json.ts'
 import { isObject } from './settings.ts'
 import type { Amount } from './spend.ts'
 
@@ -128,15 +129,6 @@ export function startOfWeek(day: string): string {
 
 export function startOfMonth(day: string): string {
   return `${day.slice(0, 8)}01`
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : undefined
-  } catch {
-    return undefined
-  }
 }
 
 function isAmount(value: unknown): value is number {

@@ -1,3 +1,4 @@
+import { nonEmpty, toCount } from './json.ts'
 import { isObject } from './settings.ts'
 
 /** What one answer of a model used, in tokens. */
@@ -94,12 +95,4 @@ export function subtractCostState(later: CostState, earlier: CostState | undefin
     byModel: Object.fromEntries(byModel.filter(([, usd]) => usd > 0)),
     isLowerBound: later.isLowerBound,
   }
-}
-
-function nonEmpty(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined
-}
-
-function toCount(value: unknown): number {
-  return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0
 }

@@ -1,6 +1,6 @@
+import { parseJson } from './json.ts'
 import { isRecord } from './limit-fields.ts'
 import type { KnownLimit } from './shared-state.ts'
-import { parseJson } from './shared-state-fields.ts'
 import { instantAt } from './zone.ts'
 
 /** No window of a plan is longer than a month. */

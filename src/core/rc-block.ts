@@ -1,4 +1,4 @@
-import { quoteWord } from './shell-functions.ts'
+import { quoteWord } from './words.ts'
 
 const BEGIN = '# >>> claude-fallback >>>'
 const END = '# <<< claude-fallback <<<'

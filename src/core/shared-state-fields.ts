@@ -64,12 +64,3 @@ export function parseItems<Item>(
 export function matches(value: unknown, fields: Record<string, Check>): boolean {
   return isRecord(value) && Object.entries(fields).every(([name, isValid]) => isValid(value[name]))
 }
-
-/** `undefined` for what is no JSON. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}

@@ -1,3 +1,4 @@
+import { parseJson } from './json.ts'
 import { type Limit, type LimitScope, limitKey } from './limit.ts'
 import { isRecord } from './limit-fields.ts'
 import type { Billing } from './policy.ts'
@@ -7,7 +8,6 @@ import {
   MODE_FIELDS,
   matches,
   parseItems,
-  parseJson,
   SESSION_FIELDS,
 } from './shared-state-fields.ts'
 

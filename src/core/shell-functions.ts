@@ -1,3 +1,4 @@
+import { quoteWord } from './words.ts'
 /** The shells that get functions. */
 export const SHELLS = ['bash', 'zsh', 'fish'] as const
 
@@ -27,11 +28,6 @@ export function renderFunctions(shell: Shell, options: { alias: boolean }): stri
   const { head, start, mode, alias } = shell === 'fish' ? FISH : posixParts(shell)
   const functions = [...STARTERS.map(start), mode]
   return `${[head, ...functions, ...(options.alias ? [alias] : [])].join('\n\n')}\n`
-}
-
-/** One word for bash and zsh, whatever is in it. */
-export function quoteWord(word: string): string {
-  return `'${word.replaceAll("'", `'\\''`)}'`
 }
 
 type Parts = { head: string; start: (starter: Starter) => string; mode: string; alias: string }

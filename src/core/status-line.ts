@@ -1,3 +1,4 @@
+import { parseJson } from './json.ts'
 import { describeClock } from './limit-words.ts'
 import type { Billing } from './policy.ts'
 import { isObject } from './settings.ts'
@@ -39,14 +40,6 @@ export function parseStatus(json: string): Status | undefined {
     fiveHour: readWindow(limits.five_hour),
     sevenDay: readWindow(limits.seven_day),
     contextTokens: readTokens(fieldsOf(status.context_window).current_usage),
-  }
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return undefined
   }
 }
 

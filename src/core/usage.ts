@@ -1,3 +1,4 @@
+import { nonEmpty, parseObject, toCount } from './json.ts'
 import { isObject } from './settings.ts'
 
 /** Above this many tokens a request needs a window of a million (older models have two, chosen by `[1m]`). */
@@ -36,21 +37,4 @@ function countContext(usage: unknown): number {
   if (!isObject(usage)) return 0
   const tokens = [usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens]
   return tokens.reduce<number>((sum, count) => sum + toCount(count), 0)
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function nonEmpty(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined
-}
-
-function toCount(value: unknown): number {
-  return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0
 }

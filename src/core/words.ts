@@ -37,3 +37,8 @@ export function splitWords(text: string): Split {
 export function isRelativePath(program: string): boolean {
   return program.includes('/') && !program.startsWith('/')
 }
+
+/** One word for a POSIX shell, bash and zsh, whatever is in it. */
+export function quoteWord(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`
+}

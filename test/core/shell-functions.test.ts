@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { addBlock, removeBlocks, renderBlock } from '../../src/core/rc-block.ts'
-import { parseShell, quoteWord, renderFunctions, SHELLS } from '../../src/core/shell-functions.ts'
+import { parseShell, renderFunctions, SHELLS } from '../../src/core/shell-functions.ts'
+import { quoteWord } from '../../src/core/words.ts'
 
 test.each([
   ['/bin/bash', 'bash'],
