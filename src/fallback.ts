@@ -222,6 +222,8 @@ function dispatch(watch: Watch, input: Input): void {
     void estimate(watch)
     void watch.spending.refresh()
   }
+  // What was known of the day may be of the day before.
+  if (notice.type === 'unable' && notice.isCap && notice !== before.notice) void watch.spending.refresh()
   watch.row.show(watch.state)
   watch.figures.show(watch.state)
   if (before.billing !== watch.state.billing || limitOf(before.notice) !== limitOf(notice)) share(watch)

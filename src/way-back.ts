@@ -16,11 +16,13 @@ export function scheduleLook(watch: Watch): void {
   const isWaiting = notice.type === 'api' && notice.back === 'waiting'
   const wait = Math.min(LOOK_MS, Math.max(isWaiting ? 1000 : 0, at - watch.session.world.now()))
   watch.look = setTimeout(() => {
-    const { session, state, conversation } = watch
+    const { session, state, conversation, spending } = watch
     const now = session.world.now()
     // Where a child never says whether it works, one cannot see when to go back: it is offered.
     const canTell = conversation.status() !== undefined || now - state.startedAt < STATUS_MS
     watch.rules = { ...watch.rules, autoReturn: session.config.autoReturn && canTell }
+    // The cap of a day goes with it, and no row tells of midnight.
+    if (state.notice.type === 'unable' && state.notice.isCap) void spending.refresh()
     watch.dispatch({ type: 'time', now, isReady: isReady(watch) })
   }, wait)
 }

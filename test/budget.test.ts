@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { claudef, fakeClaude } from './support/claudef.ts'
@@ -165,6 +165,34 @@ test('a second session stops at the cap of the day too', async () => {
   const third = await setup.run(['name a letter'])
   await third.waitFor(/5-hour limit.*the daily cap of \$3\.70 is reached/)
   expect(setup.starts().filter((billing) => billing === 'api')).toHaveLength(2)
+})
+
+test('after a cap nothing goes by itself in that session, though the cap lets go', async () => {
+  const day = { CLAUDE_FALLBACK_MAX_USD_PER_DAY: '5' }
+  const setup = setUp({ ...automatic, ...limited, ...DOLLAR, ...day })
+  const others = (usd: number, revision: number) => {
+    const now = { timeZone: 'UTC', year: 'numeric', month: '2-digit', day: '2-digit' } as const
+    const today = new Date().toLocaleDateString('en-CA', now)
+    const who = { version: 1, run: 'another', sessionId: 'two', cwd: '/', byModel: {}, isLowerBound: false }
+    const row = { ...who, day: today, revision, usd, updatedAt: Date.now() }
+    appendFileSync(join(setup.home, ledgerName), `\n${JSON.stringify(row)}\n`, { mode: 0o600 })
+  }
+  others(4.5, 1)
+  const screen = await setup.run(['name a prime'])
+  await screen.waitFor(/Claude Max[\s\S]*API billing has ended: the daily cap of \$5\.00 is reached/)
+  await screen.waitFor(/^❯ *$/m)
+  await screen.submit('second')
+  await screen.waitFor(/5-hour limit.*the daily cap of \$5\.00 is reached/)
+  // As at midnight. That the way is open again is said, and the user's to go.
+  others(0, 2)
+  await screen.waitFor((text) => rowOf(text).includes('Ctrl+] continue on API billing'))
+  await screen.submit('third')
+  await screen.waitFor(/❯ third\n.*You've hit your 5-hour limit/)
+  screen.type('\x1d')
+  await screen.waitFor('Go on with API billing')
+  screen.key('Enter')
+  await screen.waitFor(spentIn('2.03'))
+  expect(setup.starts()).toEqual(['subscription', 'api', 'subscription', 'api'])
 })
 
 test('a session that has not spent anything yet knows at its limit what others have', async () => {

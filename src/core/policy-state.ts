@@ -14,6 +14,8 @@ export type Lasting = {
   spent: Spent
   /** That a cap is near has been said. */
   hasWarned: boolean
+  /** A cap has ended API billing: nothing goes there again, on another day neither, before the user says so. */
+  endedAtCap: boolean
   /** Epoch ms of the last time that a session went back by itself. */
   returnedAt: number | undefined
 }
@@ -69,8 +71,8 @@ export type ApiNotice = {
   triesAt?: number
 }
 
-/** Why there can be no switch, and what to do about it. */
-export type Obstacle = { reason: string; repair: string }
+/** Why there can be no switch, and what to do about it. `isCap`: it may go with the day. */
+export type Obstacle = { reason: string; repair: string; isCap?: true }
 
 export type Input =
   /** `version`: of the Claude Code that wrote the row. `usd`: what the first request on the key is likely to cost. */
@@ -134,6 +136,7 @@ export function initialState(billing: Billing, startedAt: number): State {
     keyRefused: false,
     spent: NOTHING_SPENT,
     hasWarned: false,
+    endedAtCap: false,
     returnedAt: undefined,
   }
 }

@@ -121,13 +121,14 @@ function meetLimit(state: State, input: Extract<Input, { type: 'limit' }>, rules
 
 /** Whether money may be spent without a question. */
 function mayGoOn(
-  { clearedAt, spent }: State,
+  { clearedAt, spent, endedAtCap }: State,
   { limit, usd }: Extract<Input, { type: 'limit' }>,
   { autoRestart, caps }: Rules,
 ): boolean {
   // The end of a transcript is read again when the conversation comes back to it.
   const isOver = clearedAt !== undefined && limit.at !== undefined && limit.at < clearedAt
-  return autoRestart && limit.verdict === 'switch' && !isOver && !wouldReach(spent, caps, usd)
+  const isConsented = autoRestart && !endedAtCap
+  return isConsented && limit.verdict === 'switch' && !isOver && !wouldReach(spent, caps, usd)
 }
 
 /** The row of the main conversation follows within a second when its turn fails, and then decides. */
@@ -189,8 +190,8 @@ function findObstacle(state: State, rules: Rules, version: string | undefined): 
   if (rules.noKey !== undefined) {
     return { reason: rules.noKey, repair: 'give one with `claude-fallback key set`' }
   }
-  if (judgeSpent(state.spent, rules.caps) === 'reached') return describeReached(state.spent, rules.caps)
-  return undefined
+  if (judgeSpent(state.spent, rules.caps) !== 'reached') return undefined
+  return { ...describeReached(state.spent, rules.caps), isCap: true }
 }
 
 /** Before 2.0.76 a resumed conversation moves to another file, or the settings' key is ignored (measured on 1.0.90). */
@@ -253,7 +254,7 @@ function answerYes(
   const obstacle = findObstacle(state, rules, undefined)
   if (obstacle !== undefined) return stay({ ...state, notice: { type: 'unable', limit, ...obstacle } })
   // What another session met has interrupted nothing here that could go on.
-  return switchTo(state, { billing, prompt: isBelieved !== true, limit })
+  return switchTo({ ...state, endedAtCap: false }, { billing, prompt: isBelieved !== true, limit })
 }
 
 /** What is only said may go. Who pays stays in sight. */
@@ -266,9 +267,10 @@ function dismiss(state: State): Step {
 
 /** A cap that is reached ends API billing, and nothing starts it again but the user. */
 function countSpent(state: State, spent: Spent, rules: Rules): Step {
-  const counted = { ...state, spent }
-  if (state.billing !== 'api' || state.next !== undefined) return stay(counted)
   const standing = judgeSpent(spent, rules.caps)
+  if (state.billing !== 'api') return stay(offerAgain({ ...state, spent }, rules))
+  const counted = { ...state, spent, endedAtCap: state.endedAtCap || standing === 'reached' }
+  if (state.next !== undefined) return stay(counted)
   if (standing === 'reached') {
     const { reason, repair } = describeReached(spent, rules.caps)
     const notice: Notice = { type: 'told', text: `API billing has ended: ${reason} · ${repair}` }
@@ -281,6 +283,14 @@ function countSpent(state: State, spent: Spent, rules: Rules): Step {
   if (standing === 'free') return stay({ ...counted, hasWarned: false })
   if (state.hasWarned) return stay(counted)
   return { state: { ...counted, hasWarned: true }, actions: [{ type: 'announce', about: 'near cap' }] }
+}
+
+/** A cap that was all that stood in the way has let go: with the day, or since less was spent than it seemed. */
+function offerAgain(state: State, rules: Rules): State {
+  const told = besideOf(state.notice)
+  if (told.type !== 'unable' || !told.isCap || findObstacle(state, rules, undefined) !== undefined)
+    return state
+  return { ...state, notice: besideQuestion(state, { type: 'offer', limit: told.limit }) }
 }
 
 function lookAtClock(before: State, input: Extract<Input, { type: 'time' }>, rules: Rules): Step {
@@ -372,8 +382,8 @@ function delay(notice: Notice, now: number): Notice {
   return notice.type === 'returned' ? { ...notice, until: now + RETURNED_MS } : notice
 }
 
-function lasting({ keyRefused, spent, hasWarned, returnedAt }: State): Lasting {
-  return { keyRefused, spent, hasWarned, returnedAt }
+function lasting({ keyRefused, spent, hasWarned, endedAtCap, returnedAt }: State): Lasting {
+  return { keyRefused, spent, hasWarned, endedAtCap, returnedAt }
 }
 
 function log(message: string): Action {

@@ -643,6 +643,51 @@ describe('the caps', () => {
     expect(notice).toMatchObject({ type: 'unable', repair: 'raise max_usd and start claudef again' })
   })
 
+  describe('where one has ended API billing', () => {
+    const ended: Input[] = [...onKey, spend(1, 10), end()]
+    const again = meet({ ...LIMIT, at: START + 9000 })
+    const midnight = spend(1, 0)
+    const yes: Input[] = [press('switch'), press('enter')]
+
+    test('nothing goes to the key unasked, on the next day neither', () => {
+      const { actions, notice } = run([...ended, midnight, again], CAPPED)
+      expect(actions.slice(4)).toEqual([])
+      expect(notice).toMatchObject({ type: 'offer' })
+    })
+
+    test('a yes goes there, and is a consent like the first', () => {
+      const asked = [...ended, midnight, again, ...yes, end()]
+      expect(run(asked, CAPPED).actions.slice(4)).toEqual([{ type: 'stop' }, TO_API])
+      const back = [...asked, ...yes, end(), meet({ ...WEEKLY, at: START + 9000 })]
+      expect(run(back, CAPPED).actions.slice(6)).toEqual([
+        { type: 'stop' },
+        TO_SUBSCRIPTION,
+        { type: 'stop' },
+      ])
+    })
+
+    test('a no is none', () => {
+      const declined = [...ended, midnight, again, press('switch'), press('escape')]
+      expect(run([...declined, meet({ ...WEEKLY, at: START + 9000 })], CAPPED).actions.slice(4)).toEqual([])
+    })
+
+    test('the same where the session was about to go back by itself', () => {
+      const due = RESET + MINUTE
+      const { actions } = run([...onKey, look(due), spend(1, 10), end(), midnight, again], CAPPED)
+      expect(actions.slice(2)).toEqual([{ type: 'stop' }, TO_SUBSCRIPTION])
+    })
+
+    test('the way there is offered again once it may be gone', () => {
+      const met = [...ended, again]
+      expect(run([...met, spend(1, 10)], CAPPED).notice).toMatchObject({ type: 'unable' })
+      expect(run([...met, midnight], CAPPED)).toMatchObject({ notice: { type: 'offer' } })
+      expect(run([...met, midnight, ...yes], CAPPED).actions.slice(4)).toEqual([{ type: 'stop' }])
+      // What else stands in the way does not go by the day.
+      const refused = [...onKey, fail(CREDIT, START + 6000), spend(1, 10), end(), again, midnight]
+      expect(run(refused, CAPPED).notice).toMatchObject({ type: 'unable' })
+    })
+  })
+
   test('hold where they are reached while the child ends: the next one is given nothing to do', () => {
     const { actions } = run([meet(LIMIT), spend(0, 10), end(), spend(0, 10), end()], CAPPED)
     const idle = { type: 'start', billing: 'api', prompt: false }
@@ -1025,6 +1070,19 @@ describe('in any order of things', () => {
         }
       }
     })
+  })
+
+  test('after a cap nothing goes to the key until the user says so', () => {
+    const how: Rules = { ...AUTO, caps: { session: 10, day: 10 } }
+    const before = [spend(10, 10), end(), spend(0, 0)].map((each): [number, Input] => [0, each])
+    const later = fc.array(fc.tuple(wait, input), { maxLength: 20 })
+    const check = (inputs: [number, Input][]) => {
+      const first = live([...before, ...inputs], how, 'api').find(
+        (moment) => hasStop(moment) && moment.after.next?.billing === 'api',
+      )
+      expect(first?.input ?? press('enter')).toEqual(press('enter'))
+    }
+    fc.assert(fc.property(later, check), { numRuns: 3000 })
   })
 
   test('a session goes back by itself only where that is wanted, once it is due, and not too often', () => {
