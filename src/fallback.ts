@@ -147,6 +147,7 @@ function openWatch(session: Session, first: First, resolve: (ending: Ending) => 
       announce: (key, text) => {
         watch.sharing.once(key, () => watch.notifier.notify({ title: 'Claude Code', text }))
       },
+      onCost: (sessionId, usd) => watch.spending.takeFigure(sessionId, usd),
     }),
     isPromptDue: false,
     stopping: undefined,

@@ -1,4 +1,4 @@
-import { limitOf, type State } from './core/policy.ts'
+import { type Billing, limitOf, type State } from './core/policy.ts'
 import type { Account } from './core/shared-state.ts'
 import { crossedThresholds, renderStatusLine, type Status } from './core/status-line.ts'
 import type { Session } from './relay.ts'
@@ -8,6 +8,8 @@ import { followStatusLine, replaceStatusLine, writeStatusLine } from './status-l
 
 /** The live figures that Claude Code hands to its status line: they tell of a limit before it is met. */
 export type Figures = {
+  /** A child is about to be started. */
+  renew: () => void
   /** Who pays has changed, or what it costs: claudef's own line says so. */
   show: (state: State) => void
   stop: () => void
@@ -15,7 +17,12 @@ export type Figures = {
 
 export function openFigures(
   session: Session,
-  options: { account: Account; announce: (key: string, text: string) => void },
+  options: {
+    account: Account
+    announce: (key: string, text: string) => void
+    /** What the child that is paid for by the key says that its conversation has cost, whoever paid; in USD. */
+    onCost: (sessionId: string | undefined, usd: number) => void
+  },
 ): Figures {
   const { folder, log, world } = session
   const onError = (error: Error) => log(`the status line: ${error.message}`)
@@ -36,18 +43,23 @@ export function openFigures(
     if (text !== written) writeStatusLine(folder.path, text, onError)
     written = text
   }
-  const onStatus = (next: Status) => {
+  const onStatus = (next: Status, payer: Billing) => {
     status = next
     write()
     // The user's line may be another by now, and Claude Code does not read ours again.
     const now = findOwnStatusLine(session)
     if (JSON.stringify(now ?? null) !== users) replaceStatusLine({ folder: folder.path, users: now }, onError)
-    if (state?.billing === 'api') return
+    if (state?.billing === 'api') {
+      // What the subscription's child said last may come only now.
+      if (payer === 'api' && next.costUsd !== undefined) options.onCost(next.sessionId, next.costUsd)
+      return
+    }
     const context = { account: options.account.account, now: world.now(), timeZone: localZone() }
     for (const { key, text } of crossedThresholds(next, context)) options.announce(key, text)
   }
   const follower = followStatusLine(folder.path, onStatus, onError)
   return {
+    renew: follower.renew,
     show: (next) => {
       state = next
       write()

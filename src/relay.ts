@@ -186,6 +186,7 @@ export async function writeSettings(
     folder: folder.path,
     users: findOwnStatusLine(session),
     own: session.config.statusLine,
+    billing,
   })
   const ours = { onSessionStart: folder.hookCommand, directories, statusLine, ...helper }
   try {

@@ -1,14 +1,8 @@
 import { DEAREST_PRICE, type Spent } from './core/budget.ts'
 import { createDayOf } from './core/ledger.ts'
-import {
-  type CostState,
-  type MessageUsage,
-  parseCostState,
-  parseUsage,
-  subtractCostState,
-} from './core/message-usage.ts'
+import { type CostState, type MessageUsage, parseCostState, parseUsage } from './core/message-usage.ts'
 import { isObject } from './core/settings.ts'
-import { createSpend, estimateRequest, type Prices, type Spend } from './core/spend.ts'
+import { createSpend, estimateRequest, type Prices, renderUsd, type Spend } from './core/spend.ts'
 import { openLedger, type SpendRecord } from './ledger.ts'
 import type { Log } from './log.ts'
 import { readEnd } from './transcript-end.ts'
@@ -21,6 +15,11 @@ export type Spending = {
   end: (at: number) => void
   /** Takes each row that has one of `SPEND_MARKERS`, whoever pays. */
   take: (row: unknown) => void
+  /**
+   * Takes what the child that is paid for says, while it runs, that the conversation has cost so far, in USD: it begins
+   * at Claude Code's last sum of it (2.1.330), at 0 for another one after `/clear`, and has all requests in it.
+   */
+  takeFigure: (sessionId: string | undefined, usd: number) => void
   /** What the next request would be on the key, from the last answer's usage. */
   estimate: (last: MessageUsage | undefined) => Promise<Estimate | undefined>
   /** Sums up anew, and tells; resolves once that has been done. */
@@ -42,7 +41,14 @@ type Stretch = {
   bills: Map<string, Bill>
 }
 
-type Bill = { spend: Spend; costBefore: CostState | undefined; costAfter: CostState | undefined }
+type Bill = {
+  spend: Spend
+  /** Claude Code's own sum at the switch, and at the end. */
+  costBefore: CostState | undefined
+  costAfter: CostState | undefined
+  /** The same while it runs, in USD: the first of the stretch and the last one, and the day of that. */
+  figures: { first: number; last: number; day: string } | undefined
+}
 
 /** Rows of a child that has ended are read this much later at most, in ms. */
 const LATE_MS = 10_000
@@ -66,8 +72,8 @@ export function openSpending(options: {
   const stretches: Stretch[] = []
   /** Claude Code's last word on each session. */
   const costs = new Map<string, CostState>()
-  /** Rows that came before the prices. */
-  const waiting: unknown[] = []
+  /** What came before the prices. */
+  const waiting: ((table: Prices) => void)[] = []
   const recorded = new Map<string, string>()
   let prices: Prices | undefined
   let summing: Promise<void> | undefined
@@ -77,7 +83,7 @@ export function openSpending(options: {
 
   const requirePrices = async () => {
     prices ??= await load(options)
-    for (const row of waiting.splice(0)) count(row, prices)
+    for (const countIt of waiting.splice(0)) countIt(prices)
     return prices
   }
   const sumUp = async () => {
@@ -113,7 +119,8 @@ export function openSpending(options: {
     const written = parseCostState(row)
     if (written !== undefined) {
       const bill = last?.bills.get(sessionId)
-      if (bill !== undefined && last?.isOver === false && now() <= last.until + LATE_MS)
+      if (bill !== undefined && isFromBefore(written, bill)) bill.costBefore = written
+      else if (bill !== undefined && last?.isOver === false && now() <= last.until + LATE_MS)
         bill.costAfter = written
       costs.set(sessionId, written)
     }
@@ -123,20 +130,21 @@ export function openSpending(options: {
       last.isOver = true
       return
     }
-    // What stands in the file before the first message that counts is from before the switch.
-    const bill = last.bills.get(sessionId) ?? {
-      spend: createSpend(table, { since: last.since, dayOf }),
-      costBefore: costs.get(sessionId),
-      costAfter: undefined,
-    }
-    last.bills.set(sessionId, bill)
-    bill.spend.add(usage)
+    billFor(last, sessionId, table).spend.add(usage)
   }
-  const take = (row: unknown) => {
-    if (prices === undefined && stretches.length > 0) return void waiting.push(row)
-    count(row, prices ?? NO_PRICES)
+  const billFor = (stretch: Stretch, sessionId: string, table: Prices) => {
+    const spend = createSpend(table, { since: stretch.since, dayOf })
+    const fresh = { spend, costBefore: costs.get(sessionId), costAfter: undefined, figures: undefined }
+    const bill: Bill = stretch.bills.get(sessionId) ?? fresh
+    stretch.bills.set(sessionId, bill)
+    return bill
+  }
+  const countWithPrices = (countIt: (table: Prices) => void) => {
+    if (prices === undefined && stretches.length > 0) return void waiting.push(countIt)
+    countIt(prices ?? NO_PRICES)
     if (stretches.length > 0) void refresh()
   }
+  const take = (row: unknown) => countWithPrices((table) => count(row, table))
   return {
     begin: async (at) => {
       stretches.push({ since: at, until: Infinity, isOver: false, bills: new Map() })
@@ -150,6 +158,14 @@ export function openSpending(options: {
       if (last !== undefined) last.until = Math.min(last.until, at)
     },
     take,
+    takeFigure: (sessionId = options.sessionId() ?? '', usd) => {
+      const last = stretches.at(-1)
+      if (last === undefined || last.until !== Infinity) return
+      countWithPrices((table) => {
+        const bill = billFor(last, sessionId, table)
+        bill.figures = { first: bill.figures?.first ?? usd, last: usd, day: dayOf(now()) }
+      })
+    },
     estimate: async (last) => {
       if (last === undefined) return undefined
       return estimateRequest(last, (await requirePrices()).of(last.model))
@@ -161,6 +177,7 @@ export function openSpending(options: {
       await requirePrices()
       for (const row of await readEnd(transcript)) take(row)
       await refresh()
+      for (const words of listDifferences(stretches)) log(words)
     },
     stop: () => watcher?.stop(),
   }
@@ -195,16 +212,47 @@ function sumStretches(stretches: readonly Stretch[]): { usd: number; isLowerBoun
 }
 
 /** USD that Claude Code counts beyond what the rows tell. */
-function unrecorded({ spend, costBefore, costAfter }: Bill): number {
-  if (costAfter === undefined) return 0
-  return Math.max(0, subtractCostState(costAfter, costBefore).totalUsd - spend.total().usd)
+function unrecorded(bill: Bill): number {
+  return Math.max(0, (saidToCost(bill) ?? 0) - bill.spend.total().usd)
 }
+
+/** USD by Claude Code's own account. */
+function saidToCost({ costBefore, costAfter, figures }: Bill): number | undefined {
+  if (costAfter === undefined && figures === undefined) return undefined
+  const after = Math.max(costAfter?.totalUsd ?? 0, figures?.last ?? 0)
+  // A figure below the sum before is of a version that begins at 0.
+  const isRestored = costBefore !== undefined && costBefore.totalUsd <= after
+  return Math.max(0, after - (isRestored ? costBefore.totalUsd : (figures?.first ?? 0)))
+}
+
+/** What stands in the file before the first message that counts is from before the switch. */
+function isFromBefore({ totalUsd }: CostState, { spend, figures }: Bill): boolean {
+  return spend.days().length === 0 && totalUsd <= (figures?.first ?? Infinity)
+}
+
+/** More than a cent between what the rows tell and what Claude Code says, in words for the log. */
+function listDifferences(stretches: readonly Stretch[]): string[] {
+  return stretches
+    .flatMap(({ bills }) => [...bills])
+    .flatMap(([sessionId, bill]) => {
+      const told = bill.spend.total()
+      const said = saidToCost(bill)
+      if (said === undefined || Math.abs(said - told.usd) <= CENT) return []
+      const sums = [{ usd: said, isLowerBound: false }, told].map(renderUsd)
+      const words = `${sums[0]} by Claude Code's own account, ${sums[1]} by its transcript`
+      return [`API billing in session ${sessionId}: ${words}; the higher one counts`]
+    })
+}
+
+const CENT = 0.01
 
 /** One for each session and day, over all stretches. */
 function listRecords(stretches: readonly Stretch[], cwd: string): SpendRecord[] {
   const records = new Map<string, SpendRecord>()
   for (const [sessionId, bill] of stretches.flatMap(({ bills }) => [...bills])) {
     const days = bill.spend.days()
+    // So far there are only requests that leave no row.
+    if (days.length === 0 && bill.figures !== undefined && unrecorded(bill) > 0) days.push(bill.figures.day)
     for (const day of days) {
       const key = `${sessionId} ${day}`
       const record = records.get(key) ?? { day, sessionId, cwd, byModel: {}, usd: 0, isLowerBound: false }

@@ -1,18 +1,22 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { readSettingsOption } from './claude.ts'
+import type { Billing } from './core/policy.ts'
 import { isObject } from './core/settings.ts'
 import { parseStatus, type Status } from './core/status-line.ts'
 import { quoteWord } from './core/words.ts'
 import { type SettingsFile, settingsFiles } from './settings-files.ts'
 
-/** Files of the session's folder. */
-const STATUS = 'status.json'
+/**
+ * Files of the session's folder. What a child tells goes by who pays for it: the one before, whose last words may still
+ * be under way, is never paid for by the same.
+ */
+const STATUS: Record<Billing, string> = { subscription: 'status.subscription.json', api: 'status.api.json' }
 const OWN_LINE = 'status-line.txt'
 const NEW_COMMAND = 'status-line.sh'
 
 /** What a run that was killed leaves behind. */
-const PART = /^status\.json\.\d+$/
+const PART = /^status\.\w+\.json\.\d+$/
 const OLD_PART_MS = 60_000
 
 /** How often Claude Code asks for claudef's own line, in s, besides when something of its own has changed. */
@@ -65,6 +69,8 @@ export type ChainOptions = {
   users: Record<string, unknown> | undefined
   /** Whether those who have none get ours. */
   own: boolean
+  /** Who pays for the child. */
+  billing: Billing
 }
 
 /**
@@ -72,16 +78,17 @@ export type ChainOptions = {
  * leaves all as it is: there is none and none is wanted (a command that prints nothing would still take up a row of
  * the screen), or it is of a kind that claudef does not know.
  */
-export function chainStatusLine({ folder, users, own }: ChainOptions): Record<string, unknown> | undefined {
+export function chainStatusLine(options: ChainOptions): Record<string, unknown> | undefined {
+  const { folder, users, own } = options
   if (users === undefined) {
     const show = `sleep ${ANSWER_S} 2>/dev/null; cat ${quoteWord(path.join(folder, OWN_LINE))} 2>/dev/null`
-    const line = { type: 'command', command: chain(folder, show), refreshInterval: OWN_REFRESH_S }
+    const line = { type: 'command', command: chain(options, show), refreshInterval: OWN_REFRESH_S }
     return own ? line : undefined
   }
   const command = readCommand(users)
   return command === undefined
     ? undefined
-    : { ...users, command: chain(folder, `eval ${quoteWord(command)}`) }
+    : { ...users, command: chain(options, `eval ${quoteWord(command)}`) }
 }
 
 /** `undefined` where it would mean something else to an ordinary shell, or nothing. */
@@ -96,8 +103,8 @@ function readCommand({ type, command, args, shell }: Record<string, unknown>): s
  * SIGPIPE ignored) where `show` reads nothing. `show` runs in the shell that Claude Code started, as it would without
  * us. After `replaceStatusLine` the user's new command runs in its place.
  */
-function chain(folder: string, show: string): string {
-  const status = quoteWord(path.join(folder, STATUS))
+function chain({ folder, billing }: Pick<ChainOptions, 'folder' | 'billing'>, show: string): string {
+  const status = quoteWord(path.join(folder, STATUS[billing]))
   const changed = quoteWord(path.join(folder, NEW_COMMAND))
   const copy = `{ trap '' PIPE; tee ${status}.$$; mv -f ${status}.$$ ${status}; } 2>/dev/null`
   return `${copy} | if [ -r ${changed} ]; then . ${changed}; else ${show}\nfi`
@@ -108,7 +115,10 @@ function chain(folder: string, show: string): string {
  * answer: Claude Code reads their settings again, but `--settings`, which comes first, only once (2.1.330). Shown from
  * the next run on; where theirs is gone, the one of the start. Never throws.
  */
-export function replaceStatusLine({ folder, users }: Omit<ChainOptions, 'own'>, onError: OnError): void {
+export function replaceStatusLine(
+  { folder, users }: Pick<ChainOptions, 'folder' | 'users'>,
+  onError: OnError,
+): void {
   const command = users === undefined ? undefined : readCommand(users)
   const file = path.join(folder, NEW_COMMAND)
   try {
@@ -137,46 +147,67 @@ function replaceFile(file: string, text: string): void {
   fs.renameSync(`${file}.part`, file)
 }
 
+export type StatusLineFollower = {
+  /** To be called before each child: what it says is news, though the one before it said the same. */
+  renew: () => void
+  stop: () => void
+}
+
 /**
- * Calls back with what Claude Code tells its status line, once for each change. Of several in the same moment only the
- * last may come. Not a reason to stay alive; never throws.
+ * Calls back with what Claude Code tells its status line, once for each change, and who pays for it. Of several in the
+ * same moment only the last may come. Not a reason to stay alive; never throws.
  */
 export function followStatusLine(
   folder: string,
-  onStatus: (status: Status) => void,
+  onStatus: (status: Status, billing: Billing) => void,
   onError: OnError,
-): { stop: () => void } {
-  let lastText = ''
-  let lastStatus = ''
+): StatusLineFollower {
+  const nothing = { text: '', status: '' }
+  const last: Record<Billing, typeof nothing> = { subscription: { ...nothing }, api: { ...nothing } }
   let isStopped = false
-  const take = () => {
+  const take = (billing: Billing) => {
     if (isStopped) return
-    const text = readIfAny(path.join(folder, STATUS))
-    if (text === lastText) return
-    lastText = text
+    const text = readIfAny(path.join(folder, STATUS[billing]))
+    if (text === '' || text === last[billing].text) return
+    last[billing].text = text
     removeOldParts(folder)
     const status = parseStatus(text)
     // Most of it is of no interest here, such as how long the session has lasted.
-    if (status === undefined || JSON.stringify(status) === lastStatus) return
-    lastStatus = JSON.stringify(status)
-    onStatus(status)
+    if (status === undefined || JSON.stringify(status) === last[billing].status) return
+    last[billing].status = JSON.stringify(status)
+    onStatus(status, billing)
+  }
+  const renew = () => {
+    for (const billing of BILLINGS) {
+      last[billing] = { ...nothing }
+      removeIfAny(path.join(folder, STATUS[billing]))
+    }
   }
   try {
     const watcher = fs.watch(folder, { persistent: false }, (_, name) => {
-      if (name === STATUS) take()
+      for (const billing of BILLINGS) if (name === STATUS[billing]) take(billing)
     })
     watcher.on('error', onError)
     // What came before the watch; not before the caller has what it waits for.
-    queueMicrotask(take)
+    queueMicrotask(() => BILLINGS.forEach(take))
     const stop = () => {
       isStopped = true
       watcher.close()
     }
-    return { stop }
+    return { renew, stop }
   } catch (error) {
     onError(error as Error)
-    return { stop: () => {} }
+    return { renew: () => {}, stop: () => {} }
   }
+}
+
+const BILLINGS = ['subscription', 'api'] as const satisfies Billing[]
+
+/** What cannot be removed is an old figure, once more. */
+function removeIfAny(file: string): void {
+  try {
+    fs.rmSync(file, { force: true })
+  } catch {}
 }
 
 function readIfAny(file: string): string {

@@ -97,7 +97,7 @@ export function endChild(watch: Watch, ending: Ending): void {
 }
 
 export async function start(watch: Watch, how: Extract<Action, { type: 'start' }>): Promise<void> {
-  const { session, conversation, typing, spending, stopping } = watch
+  const { session, conversation, typing, spending, stopping, figures } = watch
   const { continuePrompt } = session.config
   // The child before has ended by itself.
   if (!typing.isHeld()) watch.draftNote = takeDraft(watch)
@@ -107,6 +107,7 @@ export async function start(watch: Watch, how: Extract<Action, { type: 'start' }
   watch.running = createRunning()
   watch.queued = 0
   watch.isPromptDue = prompt !== ''
+  figures.renew()
   const started = startAgain(session, conversation, {
     billing: how.billing,
     prompt,

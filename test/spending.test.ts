@@ -158,6 +158,105 @@ test('counts each conversation of a run once: /clear begins another', async () =
   ])
 })
 
+test('takes the running figure where that is more: requests without a row count at once', async () => {
+  const { spending, last, ledger } = setUp()
+  await spending.begin(NOW)
+  // It begins at what the conversation had cost before.
+  spending.takeFigure('one', 40)
+  await spending.refresh()
+  expect(last()?.session).toBe(0)
+  expect(await ledger()).toEqual([])
+  // The figure of an answer may come before its row, and a summary has none.
+  spending.takeFigure('one', 41)
+  await spending.refresh()
+  expect(last()).toEqual({ session: 1, day: 1, isLowerBound: false })
+  expect(await ledger()).toMatchObject([{ usd: 1, byModel: { 'other requests': 1 } }])
+  spending.take(answer(1))
+  spending.takeFigure('one', 41.5)
+  await spending.refresh()
+  expect(last()).toEqual({ session: 1.5, day: 1.5, isLowerBound: false })
+  expect(await ledger()).toMatchObject([{ byModel: { 'claude-opus-5-5': 1, 'other requests': 0.5 } }])
+  // A row whose figure has not come yet.
+  spending.take(answer(2))
+  await spending.refresh()
+  expect(last()?.session).toBeCloseTo(3, 9)
+  // And Claude Code's sum at the end is the last word.
+  spending.end(NOW + 100)
+  spending.take(cost(43.75))
+  await spending.refresh()
+  expect(last()?.session).toBeCloseTo(3.75, 9)
+})
+
+test('counts from the sum before the switch, whether its row comes before the first figure or after it', async () => {
+  for (const isBefore of [true, false]) {
+    const { spending, last } = setUp()
+    await spending.begin(NOW)
+    if (isBefore) spending.take(cost(40))
+    // Some of it the key has paid already.
+    spending.takeFigure('one', 40.25)
+    if (!isBefore) spending.take(cost(40))
+    spending.takeFigure('one', 40.5)
+    await spending.refresh()
+    expect(last()?.session).toBeCloseTo(0.5, 9)
+  }
+})
+
+test('counts all of a figure that begins at 0 though the conversation has cost before', async () => {
+  const { spending, last } = setUp()
+  await spending.begin(NOW)
+  spending.take(cost(40))
+  spending.takeFigure('one', 0)
+  spending.takeFigure('one', 2)
+  await spending.refresh()
+  expect(last()?.session).toBe(2)
+})
+
+test('the figure of a child ends with it, and another child has another first one', async () => {
+  const { spending, last } = setUp()
+  spending.takeFigure('one', 3)
+  await spending.begin(NOW)
+  spending.takeFigure('one', 10)
+  spending.takeFigure('one', 11)
+  spending.end(NOW + 100)
+  spending.takeFigure('one', 17)
+  await spending.refresh()
+  expect(last()?.session).toBe(1)
+  await spending.begin(NOW + 1000)
+  spending.takeFigure('one', 17)
+  spending.takeFigure('one', 17.5)
+  await spending.refresh()
+  expect(last()?.session).toBe(1.5)
+})
+
+test('takes the figures of each conversation for themselves: after /clear they begin at 0', async () => {
+  const { spending, last, ledger } = setUp()
+  await spending.begin(NOW)
+  spending.takeFigure('one', 40)
+  spending.takeFigure('one', 41)
+  spending.takeFigure('two', 0)
+  spending.takeFigure('two', 2)
+  await spending.refresh()
+  expect(last()?.session).toBe(3)
+  expect((await ledger()).map(({ sessionId, usd }) => [sessionId, usd])).toEqual([
+    ['one', 1],
+    ['two', 2],
+  ])
+})
+
+test.each<[string, number, string[]]>([
+  ['higher', 1.511, ["$1.51 by Claude Code's own account, $1.00 by its transcript"]],
+  ['lower', 0.75, ["$0.75 by Claude Code's own account, $1.00 by its transcript"]],
+  ['the same, to the cent', 1.009, []],
+])('writes to the log where Claude Code says another sum: %s', async (_, usd, words) => {
+  const { spending, logged } = setUp()
+  await spending.begin(NOW)
+  spending.take(answer(1))
+  spending.end(NOW + 100)
+  spending.take(cost(usd))
+  await spending.settle(undefined)
+  expect(logged).toEqual(words.map((said) => expect.stringContaining(said)))
+})
+
 test('reads at the end what the child wrote last, and tells nobody any more', async () => {
   const { spending, spent, ledger, home } = setUp()
   await spending.begin(NOW)

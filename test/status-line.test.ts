@@ -41,10 +41,12 @@ function run(command: unknown, input: string = told): Promise<Run> {
 }
 
 function chained(folder: string, command: string): unknown {
-  return chainStatusLine({ folder, users: { type: 'command', command }, own: false })?.command
+  return chainStatusLine({ folder, users: { type: 'command', command }, own: false, billing: 'subscription' })
+    ?.command
 }
 
-const ownCommand = (folder: string) => chainStatusLine({ folder, users: undefined, own: true })?.command
+const ownCommand = (folder: string) =>
+  chainStatusLine({ folder, users: undefined, own: true, billing: 'subscription' })?.command
 
 const fail = (error: Error) => {
   throw error
@@ -143,15 +145,15 @@ describe('chainStatusLine', () => {
     const folder = makeFolder()
     expect(await run(chained(folder, command))).toEqual(await run(command))
     // A shell that was killed does not wait for the copy.
-    await expect.poll(() => fs.readdirSync(folder)).toEqual(['status.json'])
-    expect(fs.readFileSync(path.join(folder, 'status.json'), 'utf8')).toBe(told)
+    await expect.poll(() => fs.readdirSync(folder)).toEqual(['status.subscription.json'])
+    expect(fs.readFileSync(path.join(folder, 'status.subscription.json'), 'utf8')).toBe(told)
   })
 
   test('copies an input that no pipe holds, though the command reads none of it', async () => {
     const folder = makeFolder()
     const input = `${'x'.repeat(1_000_000)}\n`
     expect(await run(chained(folder, 'echo hello'), input)).toEqual({ status: 0, stdout: 'hello\n' })
-    expect(fs.readFileSync(path.join(folder, 'status.json'), 'utf8')).toBe(input)
+    expect(fs.readFileSync(path.join(folder, 'status.subscription.json'), 'utf8')).toBe(input)
   })
 
   test('shows the same where the folder is gone', async () => {
@@ -163,7 +165,7 @@ describe('chainStatusLine', () => {
   test('has whole copies of runs at the same time', async () => {
     const folder = makeFolder()
     const command = chained(folder, 'cat')
-    const copy = () => fs.readFileSync(path.join(folder, 'status.json'), 'utf8')
+    const copy = () => fs.readFileSync(path.join(folder, 'status.subscription.json'), 'utf8')
     const slow = spawn('/bin/sh', ['-c', String(command)], { stdio: ['pipe', 'ignore', 'ignore'] })
     slow.stdin.write('first half, ')
     const parts = () => fs.readdirSync(folder).map((name) => fs.statSync(path.join(folder, name)).size)
@@ -173,7 +175,7 @@ describe('chainStatusLine', () => {
     slow.stdin.end('second half\n')
     await new Promise((resolve) => slow.on('close', resolve))
     expect(copy()).toBe('first half, second half\n')
-    expect(fs.readdirSync(folder)).toEqual(['status.json'])
+    expect(fs.readdirSync(folder)).toEqual(['status.subscription.json'])
   })
 
   test('ends with its process group, as the command alone does', async () => {
@@ -193,7 +195,7 @@ describe('chainStatusLine', () => {
   test('keeps the other fields, and leaves alone what it does not know', () => {
     const folder = makeFolder()
     const chain = (users: Record<string, unknown> | undefined) =>
-      chainStatusLine({ folder, users, own: false })
+      chainStatusLine({ folder, users, own: false, billing: 'subscription' })
     const users = { type: 'command', command: 'date', padding: 0, refreshInterval: 9, later: true }
     expect(chain(users)).toEqual({ ...users, command: expect.stringContaining("'date'") })
     expect(chain({ ...users, type: 'other' })).toBeUndefined()
@@ -208,7 +210,7 @@ describe('chainStatusLine', () => {
     expect(await run(ownCommand(folder))).toMatchObject({ stdout: '' })
     writeStatusLine(folder, '5h 93 % · subscription', fail)
     expect(await run(ownCommand(folder))).toEqual({ status: 0, stdout: '5h 93 % · subscription\n' })
-    expect(fs.readFileSync(path.join(folder, 'status.json'), 'utf8')).toBe(told)
+    expect(fs.readFileSync(path.join(folder, 'status.subscription.json'), 'utf8')).toBe(told)
   })
 })
 
@@ -216,7 +218,7 @@ test.each(['old', undefined])('replaceStatusLine takes over a new command (befor
   const folder = makeFolder()
   const users = before === undefined ? undefined : { type: 'command', command: `echo ${before}` }
   writeStatusLine(folder, 'old', fail)
-  const command = chainStatusLine({ folder, users, own: true })?.command
+  const command = chainStatusLine({ folder, users, own: true, billing: 'subscription' })?.command
   expect(await run(command)).toMatchObject({ stdout: 'old\n' })
   replaceStatusLine({ folder, users: { type: 'command', command: 'cat; exit 5' } }, fail)
   expect(await run(command)).toEqual({ status: 5, stdout: told })
@@ -250,9 +252,31 @@ describe('followStatusLine', () => {
     expect(errors).toEqual([])
   })
 
+  test('tells who pays for what is said, and takes the same words of another child for news', async () => {
+    const folder = makeFolder()
+    const users = { type: 'command', command: 'cat' }
+    const say = (billing: 'subscription' | 'api') =>
+      run(chainStatusLine({ folder, users, own: false, billing })?.command, '{"cost":{"total_cost_usd":2}}\n')
+    const seen: string[] = []
+    const { renew, stop } = followStatusLine(folder, (_, billing) => void seen.push(billing), fail)
+    onTestFinished(stop)
+    for (const billing of ['subscription', 'api', 'api'] as const) {
+      renew()
+      const before = seen.length
+      await say(billing)
+      await expect.poll(() => seen.slice(before)).toEqual([billing])
+    }
+    await say('api')
+    await say('subscription')
+    await expect.poll(() => seen).toEqual(['subscription', 'api', 'api', 'subscription'])
+  })
+
   test('removes what killed runs left, not what is being written', async () => {
     const folder = makeFolder()
-    const [left, fresh] = [path.join(folder, 'status.json.1'), path.join(folder, 'status.json.2')]
+    const [left, fresh] = [
+      path.join(folder, 'status.subscription.json.1'),
+      path.join(folder, 'status.subscription.json.2'),
+    ]
     for (const file of [left, fresh]) fs.writeFileSync(file, '{')
     fs.utimesSync(left, 1, 1)
     await tell(folder, 'a')

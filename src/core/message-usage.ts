@@ -82,17 +82,3 @@ export function parseCostState(row: unknown): CostState | undefined {
     isLowerBound: row.hasUnknownModelCost === true,
   }
 }
-
-/** What was spent from one sum to a later one of the same session, by Claude Code's own account; USD. */
-export function subtractCostState(later: CostState, earlier: CostState | undefined): CostState {
-  const spent = (model: string, usd: number) => {
-    const before = earlier !== undefined && Object.hasOwn(earlier.byModel, model) ? earlier.byModel[model] : 0
-    return Math.max(0, usd - (before ?? 0))
-  }
-  const byModel = Object.entries(later.byModel).map(([model, usd]) => [model, spent(model, usd)] as const)
-  return {
-    totalUsd: Math.max(0, later.totalUsd - (earlier?.totalUsd ?? 0)),
-    byModel: Object.fromEntries(byModel.filter(([, usd]) => usd > 0)),
-    isLowerBound: later.isLowerBound,
-  }
-}

@@ -1,12 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import {
-  type MessageUsage,
-  parseCostState,
-  parseUsage,
-  SPEND_MARKERS,
-  subtractCostState,
-} from '../../src/core/message-usage.ts'
+import { type MessageUsage, parseCostState, parseUsage, SPEND_MARKERS } from '../../src/core/message-usage.ts'
 import {
   createSpend,
   estimateRequest,
@@ -217,15 +211,6 @@ describe("Claude Code's own sum", () => {
     expect(parseCostState({ ...row, totalCostUSD: 'x' })).toBeUndefined()
     expect(parseCostState({ ...row, type: 'user' })).toBeUndefined()
     expect(parseCostState({ type: 'cost-state', totalCostUSD: Number.NaN })?.totalUsd).toBe(0)
-  })
-
-  test('is compared with an earlier one', () => {
-    const later = { totalUsd: 3, byModel: { a: 2, b: 1 }, isLowerBound: false }
-    const earlier = { totalUsd: 1, byModel: { a: 1, b: 1 }, isLowerBound: false }
-    expect(subtractCostState(later, earlier)).toEqual({ totalUsd: 2, byModel: { a: 1 }, isLowerBound: false })
-    expect(subtractCostState(later, undefined)).toEqual(later)
-    // Never less than nothing: /clear begins a new sum.
-    expect(subtractCostState(earlier, later)).toEqual({ totalUsd: 0, byModel: {}, isLowerBound: false })
   })
 })
 

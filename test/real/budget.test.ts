@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { parseCostState, subtractCostState } from '../../src/core/message-usage.ts'
+import { parseCostState } from '../../src/core/message-usage.ts'
 import { companionProgram } from '../support/companion.ts'
-import { eventually, type Setup, setUp } from './claudef.ts'
-import { bottomRow, openSession, turnsOf } from './limit.ts'
+import { eventually, type Setup, type SetupOptions, setUp } from './claudef.ts'
+import { askOnce, bottomRow, openSession, turnsOf } from './limit.ts'
 
 /** On Claude Opus 5.5: 1.00 USD and a cent. */
 const dollar = { output_tokens: 50_000 }
@@ -64,15 +64,45 @@ test('turns yellow near the cap, and the ledger agrees with the row, with `spend
   expect(screen.raw().toString()).toContain('\x1b[33m API billing')
   await screen.submit('/exit')
   await screen.exit
-  const states = rowsOf(setup).flatMap((row) => parseCostState(row) ?? [])
-  const [before, after] = [states[0], states.at(-1)]
-  if (after === undefined) throw new Error('Claude Code has told no cost')
+  const sums = rowsOf(setup).flatMap((row) => parseCostState(row)?.totalUsd ?? [])
   // What the subscription's process said at its end is from before the switch.
-  const said = subtractCostState(after, states.length > 2 ? before : undefined).totalUsd
+  const said = (sums.at(-1) ?? 0) - (sums.length > 2 ? (sums[0] ?? 0) : 0)
   const { usd } = ledgerOf(setup).at(-1)
   expect(usd).toBeGreaterThan(2)
   expect(Math.abs(usd - said)).toBeLessThan(0.005)
   expect(spendOf(setup)).toBeCloseTo(usd, 9)
+})
+
+test.each<[string, SetupOptions, Record<string, string>]>([
+  ["claudef's own status line", {}, { CLAUDE_FALLBACK_STATUS_LINE: '1' }],
+  ["the user's status line", { settings: { statusLine: { type: 'command', command: 'echo of mine' } } }, {}],
+])('counts requests that leave no row at once, by %s', async (_, options, env) => {
+  const setup = await setUp(options)
+  const answer = { type: 'answer', usage: dollar, text: 'Mock reply via subscription.' } as const
+  setup.api.setBehaviour(answer)
+  const screen = await openSession(setup, model, { env: { ...env, CLAUDE_FALLBACK_MAX_USD: '3' } })
+  await askOnce(screen, 'what is two and two?')
+  setup.api.setBehaviour({ subscription: { type: 'limit' }, api: { ...answer, text: 'The key has paid.' } })
+  await screen.submit('remember the number 4711')
+  await screen.waitFor(() => bottomRow(screen).includes('$1.01'))
+  // Its two requests, of a dollar each, are in no row of the transcript.
+  await screen.submit('/compact')
+  await screen.waitFor(() =>
+    bottomRow(screen).includes("the session's cap of $3.00 is reached ($3.04 spent)"),
+  )
+  await screen.waitFor('Claude Max')
+  setup.api.setBehaviour(answer)
+  await askOnce(screen, 'what is three and three?')
+  await screen.submit('/exit')
+  await screen.exit
+  const sums = rowsOf(setup).flatMap((row) => parseCostState(row)?.totalUsd ?? [])
+  const [before = 0, after = 0, end = 0] = [...new Set(sums)]
+  expect(end - after).toBeGreaterThan(1)
+  expect(ledgerOf(setup).at(-1)).toMatchObject({
+    usd: expect.closeTo(after - before, 2),
+    byModel: { 'claude-opus-5-5': expect.closeTo(1.01, 2), 'other requests': expect.closeTo(2.03, 2) },
+  })
+  expect(setup.log()).toContain("$3.04 by Claude Code's own account, $1.01 by its transcript")
 })
 
 test('a key that is refused in the middle is said, and not offered again', async () => {

@@ -84,7 +84,12 @@ test.each(['user', 'project'])(
     await bare.waitFor('"used_percentage":17')
     const chained = await open(
       setup,
-      chainStatusLine({ folder: channel.folder, users: usersLine(setup), own: true }),
+      chainStatusLine({
+        folder: channel.folder,
+        users: usersLine(setup),
+        own: true,
+        billing: 'subscription',
+      }),
     )
     await chained.waitFor('first line')
     await askOnce(chained, 'what is one and one?')
@@ -113,7 +118,7 @@ test('shows our own line where there is none, and warns before the limit', async
   const channel = openChannel(setup)
   const screen = await open(
     setup,
-    chainStatusLine({ folder: channel.folder, users: usersLine(setup), own: true }),
+    chainStatusLine({ folder: channel.folder, users: usersLine(setup), own: true, billing: 'subscription' }),
   )
   await screen.waitFor(/^ +subscription$/m)
   setup.api.setBehaviour({
@@ -135,7 +140,10 @@ test('shows our own line where there is none, and warns before the limit', async
 test('shows a line that the user makes while the session runs', async () => {
   const setup = await setUp()
   const { folder } = openChannel(setup)
-  const screen = await open(setup, chainStatusLine({ folder, users: usersLine(setup), own: true }))
+  const screen = await open(
+    setup,
+    chainStatusLine({ folder, users: usersLine(setup), own: true, billing: 'subscription' }),
+  )
   await screen.waitFor(/^ +subscription$/m)
   const line = { type: 'command', command: 'echo of my own' }
   writeProjectLine(setup, line)
@@ -149,7 +157,7 @@ test('shows the line where the folder of the session is gone', async () => {
   const setup = await setUp()
   const screen = await open(
     setup,
-    chainStatusLine({ folder: join(setup.home.root, 'gone'), users, own: false }),
+    chainStatusLine({ folder: join(setup.home.root, 'gone'), users, own: false, billing: 'subscription' }),
   )
   await screen.waitFor('first line')
   await askOnce(screen, 'what is one and one?')
@@ -161,7 +169,7 @@ test('breaks nothing where disableAllHooks turns status lines off', async () => 
   const channel = openChannel(setup)
   const screen = await open(
     setup,
-    chainStatusLine({ folder: channel.folder, users: usersLine(setup), own: true }),
+    chainStatusLine({ folder: channel.folder, users: usersLine(setup), own: true, billing: 'subscription' }),
   )
   await askOnce(screen, 'what is one and one?')
   expect(screen.text()).not.toMatch(/^ +subscription$/m)
