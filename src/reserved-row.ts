@@ -8,8 +8,8 @@ import type { Estimate } from './spending.ts'
 /** What the row under Claude Code says, kept true as time goes by. */
 export type ReservedRow = {
   show: (state: State) => void
-  /** What else to say beside who pays; replaces what was said before. */
-  note: (text: string | undefined) => void
+  /** What else to say beside who pays, for so many ms where that is said; replaces what was said before. */
+  note: (text: string | undefined, forMs?: number) => void
   estimate: (estimate: Estimate | undefined) => void
   /** True for a click on the row's `×`, at a column counted from 1. */
   isDismissal: (column: number) => boolean
@@ -29,6 +29,7 @@ export function openReservedRow(session: Session, caps: Caps): ReservedRow {
   let frame = 0
   let text: string | undefined
   let timer: NodeJS.Timeout | undefined
+  let noteTimer: NodeJS.Timeout | undefined
 
   const paint = () => {
     if (state === undefined) return
@@ -62,22 +63,28 @@ export function openReservedRow(session: Session, caps: Caps): ReservedRow {
       turn()
     }, wait).unref()
   }
+  const setNote = (words: string | undefined, forMs?: number) => {
+    clearTimeout(noteTimer)
+    note = words
+    paint()
+    if (forMs !== undefined) noteTimer = setTimeout(() => setNote(undefined), forMs).unref()
+  }
   return {
     show: (next) => {
       state = next
       paint()
       turn()
     },
-    note: (words) => {
-      note = words
-      paint()
-    },
+    note: setNote,
     estimate: (next) => {
       estimate = next
       paint()
     },
     isDismissal: (column) => text !== undefined && isDismissal(text, column),
-    stop: () => clearTimeout(timer),
+    stop: () => {
+      clearTimeout(timer)
+      clearTimeout(noteTimer)
+    },
   }
 }
 

@@ -8,6 +8,9 @@ import { startAgain, stopChild } from './respawn.ts'
 /** How long a draft that cannot be put back holds up a switch, without a key, in ms. */
 export const DRAFT_MS = 20_000
 
+/** How long the row says which caps there are, in ms: then it has other things to say. */
+const CAPS_MS = 60_000
+
 /** How often one looks whether what a switch waits for is over, in ms. */
 const WAIT_MS = 100
 
@@ -128,7 +131,7 @@ export async function start(watch: Watch, how: Extract<Action, { type: 'start' }
 async function explainFirstSwitch(watch: Watch): Promise<void> {
   if (!(await watch.sharing.isFirstSwitch())) return
   const caps = describeCaps(watch.rules.caps)
-  if (watch.draftNote === undefined) watch.row.note(`${caps}: max_usd_per_day, max_usd`)
+  if (watch.draftNote === undefined) watch.row.note(`${caps}: max_usd_per_day, max_usd`, CAPS_MS)
   watch.notifier.notify({
     title: 'claudef goes on with API billing by itself',
     text: `Because auto_restart is on. At most: ${caps} (max_usd_per_day, max_usd).`,
