@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { appendFileSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { type Setup, setUp } from './support/claudef.ts'
 import { companionProgram } from './support/companion.ts'
 
@@ -167,6 +167,31 @@ test('still limited: back to the key, and to the next return in a quarter of an 
     ['and another', 'subscription'],
     ['Continue where you left off.', 'api'],
   ])
+})
+
+describe('a key that is refused', () => {
+  const refused = { FAKE_CLAUDE_API: 'bad_key' }
+
+  test('is left by itself after the reset, and not gone to again', async () => {
+    const { screen, payers } = await start(refused, { dueInS: 4 })
+    await screen.waitFor(/^ ⚠ API billing: Invalid API key/m)
+    await screen.waitFor(/Claude Max[\s\S]*Back on your subscription/)
+    await screen.submit('and another')
+    await screen.waitFor(/❯ and another\n.*You've hit your 5-hour limit/)
+    await sleep(twoLooksMs)
+    expect(payers()).toEqual(andBack)
+  })
+
+  test('is said beside the way back, where that is offered', async () => {
+    const { screen, payers } = await start({ ...refused, CLAUDE_FALLBACK_AUTO_RETURN: '0' })
+    await screen.waitFor(/^ ⚠ API billing: Invalid API key.* · your subscription is back · Ctrl\+\] return/m)
+    expect(payers()).toEqual(there)
+    screen.type(switchKey)
+    await screen.waitFor('Go back to your subscription?')
+    screen.key('Enter')
+    await screen.waitFor('Claude Max')
+    expect(payers()).toEqual(andBack)
+  })
 })
 
 test('a reset that nobody knows: offered once the limit is forgotten, never by itself', async () => {

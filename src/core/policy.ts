@@ -81,7 +81,9 @@ export function nextLook(state: State): number | undefined {
   const back = told.type === 'api' ? told.back : undefined
   // The user's turn; and while a question stands in the row, nothing goes by itself.
   if (back === 'offered' || (back === 'waiting' && notice.type === 'question')) return undefined
-  return returnedAt === undefined ? due : Math.max(due, returnedAt + BETWEEN_RETURNS_MS)
+  // A key that was refused is left for good: there is no loop that could cost turns.
+  if (returnedAt === undefined || state.keyRefused) return due
+  return Math.max(due, returnedAt + BETWEEN_RETURNS_MS)
 }
 
 function meetLimit(state: State, input: Extract<Input, { type: 'limit' }>, rules: Rules): Step {

@@ -799,6 +799,14 @@ describe('the way back', () => {
     expect(slid.notice).not.toHaveProperty('triesAt')
   })
 
+  test('is not waited for where the key is refused: no turn is left to lose', () => {
+    const again: Input[] = [...onKey, look(due), end(), meet({ ...LIMIT, at: due + 9000 }), end()]
+    const refused = [...again, fail(CREDIT, due + 10_000)]
+    expect(nextLook(run(refused, AUTO).state)).toBe(due)
+    const { actions } = run([...refused, look(due + 11_000), end()], AUTO)
+    expect(actions.slice(6)).toEqual([{ type: 'stop' }, TO_SUBSCRIPTION])
+  })
+
   test('a clock that was ahead and was set back holds nobody on the key', () => {
     const day = 24 * 3_600_000
     const ahead: Input[] = [...onKey, look(due + day), end(), meet({ ...LIMIT, at: START + 9000 }), end()]
@@ -1097,7 +1105,8 @@ describe('in any order of things', () => {
         // Never from API billing by choice, nor where nobody knows when.
         const resetsAt = paidLimit(before)?.resetsAt ?? Infinity
         expect(now).toBeGreaterThanOrEqual(resetsAt + MINUTE)
-        if (last !== undefined) expect(now - last).toBeGreaterThanOrEqual(15 * MINUTE)
+        // But for a key that was refused, which is left for good.
+        if (last !== undefined && !before.keyRefused) expect(now - last).toBeGreaterThanOrEqual(15 * MINUTE)
         last = now
       }
     })
