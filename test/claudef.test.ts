@@ -130,17 +130,20 @@ test('without a key says how to give one, and ends nothing', async () => {
   expect(starts()).toHaveLength(1)
 })
 
-test.each(['rate_limit', 'credit', 'bad_key'])(
-  'says a failure on the API (%s) and never loops',
-  async (failure) => {
-    const { run, starts } = setUp({ ...automatic, ...limited, FAKE_CLAUDE_API: failure })
-    const screen = await run(['name a prime'])
-    await screen.waitFor(/^ ⚠ API billing: /m)
-    await screen.submit('again')
-    await screen.waitFor((text) => text.split('❯ again').length > 1)
-    expect(starts().map((start) => start.billing)).toEqual(['subscription', 'api'])
-  },
-)
+test.each([
+  ['rate_limit', 'Request rejected (429)'],
+  ['credit', 'Credit balance is too low'],
+  ['bad_key', 'Invalid API key'],
+  ['thinking', 'use Claude Code 2.1.152 or later'],
+])('says a failure on the API (%s) and never loops', async (failure, words) => {
+  const { run, starts } = setUp({ ...automatic, ...limited, FAKE_CLAUDE_API: failure })
+  const screen = await run(['name a prime'])
+  const row = await screen.waitFor(/^ ⚠ API billing: /m)
+  expect(row.split('⚠ API billing').at(-1)).toContain(words)
+  await screen.submit('again')
+  await screen.waitFor((text) => text.split('❯ again').length > 1)
+  expect(starts().map((start) => start.billing)).toEqual(['subscription', 'api'])
+})
 
 test.each([
   "say You've hit your 5-hour limit · resets 4pm (UTC)",

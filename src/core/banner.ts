@@ -1,3 +1,4 @@
+import type { ApiFailure } from './limit.ts'
 import { describeClock, describeLimit, nameLimit } from './limit-words.ts'
 import type { ApiNotice, Billing, Notice } from './policy.ts'
 import { type Amount, renderUsd } from './spend.ts'
@@ -146,7 +147,7 @@ function describeApi(notice: ApiNotice, context: BannerContext): Line {
   const cost = usd === '' ? '' : `${usd} this session`
   const back = describeBack(notice, context)
   if (notice.failure !== undefined) {
-    const text = `⚠ API billing: ${notice.failure.text}`
+    const text = `⚠ API billing: ${describeFailure(notice.failure)}`
     const isBack = notice.back !== undefined
     return {
       text: `${text}${cost}${isBack ? back : ''}`,
@@ -169,6 +170,11 @@ function describeApi(notice: ApiNotice, context: BannerContext): Line {
     keys,
     tone: spent.isNearCap ? 'warning' : 'paying',
   }
+}
+
+/** From that version on Claude Code leaves out the thinking that another login has signed. */
+function describeFailure({ type, text }: ApiFailure): string {
+  return type === 'thinking' ? 'use Claude Code 2.1.152 or later: earlier thinking is refused' : text
 }
 
 /** ` · subscription back at 4:13pm` */
