@@ -1,5 +1,5 @@
 import { isDismissal, renderBanner } from './core/banner.ts'
-import { type Caps, judgeSpent } from './core/budget.ts'
+import { type Caps, describeNear } from './core/budget.ts'
 import type { Notice, State } from './core/policy.ts'
 import { maskKey } from './key.ts'
 import type { Session } from './relay.ts'
@@ -44,7 +44,7 @@ export function openReservedRow(session: Session, caps: Caps): ReservedRow {
       spent: {
         usd: spent.session,
         isLowerBound: spent.isLowerBound,
-        isNearCap: judgeSpent(spent, caps) !== 'free',
+        nearCap: describeNear(spent, caps),
       },
       estimate,
       note,

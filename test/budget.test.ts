@@ -84,6 +84,7 @@ test('warns once at 80 % of a cap, and at the cap goes back to the subscription 
   await screen.submit('third')
   await screen.waitFor(spentIn('3.04'))
   expect(screen.raw().toString()).toContain('\x1b[33m API billing')
+  expect(rowOf(screen.text())).toContain(' · $3.04 this session · cap $3.70 · ')
   const near = () => titled(setup.notes(), 'API billing nears a cap')
   await expect.poll(near).toEqual([expect.stringContaining('$3.04 in this session, $3.04 today')])
   expect(setup.starts()).toEqual(['subscription', 'api'])
@@ -131,6 +132,8 @@ test('says which caps hold at the first switch by itself, and never again', asyn
   await first.waitFor((text) => rowOf(text).includes(words))
   const told = () => titled(setup.notes(), 'claudef goes on with API billing by itself')
   await expect.poll(told).toEqual([expect.stringContaining('$2.00 a session and $10.00 a day')])
+  // Before the child takes keys, they are its own.
+  await first.waitFor('(via API)')
   first.type('\x1d')
   await first.waitFor('Go back to your subscription?')
   first.key('Enter')

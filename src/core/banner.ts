@@ -16,8 +16,8 @@ export type BannerContext = {
   color: boolean
   /** The name of the key that answers the row: `Ctrl+]`. */
   switchKey: string
-  /** What API billing has cost in this session, and whether a cap is near. */
-  spent: Amount & { isNearCap: boolean }
+  /** What API billing has cost in this session, and which cap is near. */
+  spent: Amount & { nearCap: string | undefined }
   /** What the first request on the key is likely to be. */
   estimate: { tokens: number; usd: number | undefined } | undefined
   /** What else to say beside who pays: until when `claude-fallback mode api` holds, which caps there are. */
@@ -145,6 +145,7 @@ function describeApi(notice: ApiNotice, context: BannerContext): Line {
   const keys: Line['keys'] = [`${switchKey} return`, `${switchKey} return`]
   const usd = spent.usd > 0 ? ` · ${renderUsd(spent)}` : ''
   const cost = usd === '' ? '' : `${usd} this session`
+  const near = spent.nearCap === undefined ? cost : `${cost} · ${spent.nearCap}`
   const back = describeBack(notice, context)
   if (notice.failure !== undefined) {
     const text = `⚠ API billing: ${describeFailure(notice.failure)}`
@@ -157,8 +158,10 @@ function describeApi(notice: ApiNotice, context: BannerContext): Line {
     }
   }
   const more = note === undefined ? '' : ` · ${note}`
-  const text = `API billing (key ${key})${cost}${back}${more}`
+  const text = `API billing (key ${key})${near}${back}${more}`
   const shorter = [
+    `API billing (key ${key})${near}${back}`,
+    `API billing${near}${back}`,
     `API billing (key ${key})${cost}${back}`,
     `API billing${cost}${back}`,
     `API billing${usd}${back}`,
@@ -168,7 +171,7 @@ function describeApi(notice: ApiNotice, context: BannerContext): Line {
     text,
     shorter: [...shorter, `API billing${usd}`],
     keys,
-    tone: spent.isNearCap ? 'warning' : 'paying',
+    tone: spent.nearCap !== undefined ? 'warning' : 'paying',
   }
 }
 

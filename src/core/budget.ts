@@ -71,6 +71,15 @@ export function describeReached(spent: Spent, caps: Caps): { reason: string; rep
   }
 }
 
+/** The cap that is near or reached, beside what the session has cost: `cap $2.00`, `today $8.20 of $10.00`. */
+export function describeNear(spent: Spent, caps: Caps): string | undefined {
+  if (judgeSpent(spent, caps) === 'free') return undefined
+  const render = (usd: number, isLowerBound = false) => renderUsd({ usd, isLowerBound })
+  const isSession = caps.day === Infinity || spent.session * caps.day > spent.day * caps.session
+  if (isSession && caps.session !== Infinity) return `cap ${render(caps.session)}`
+  return `today ${render(spent.day, spent.isLowerBound)} of ${render(caps.day)}`
+}
+
 /** `$10.00 a day`, `$2.00 a session and $10.00 a day`, `no cap`. */
 export function describeCaps({ session, day }: Caps): string {
   const parts = [

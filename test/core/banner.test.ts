@@ -15,7 +15,7 @@ const CONTEXT: BannerContext = {
   key: '…abcd',
   color: false,
   switchKey: 'Ctrl+]',
-  spent: { usd: 0, isLowerBound: false, isNearCap: false },
+  spent: { usd: 0, isLowerBound: false, nearCap: undefined },
   estimate: undefined,
   note: undefined,
   frame: 0,
@@ -233,7 +233,11 @@ describe('renderBanner', () => {
   test('is a meter while the key pays', () => {
     const shown = (notice: Notice, context: Partial<BannerContext> = {}) =>
       [120, 80, 40].map((columns) =>
-        render(notice, { spent: { usd: 0.42, isLowerBound: false, isNearCap: false }, ...context, columns }),
+        render(notice, {
+          spent: { usd: 0.42, isLowerBound: false, nearCap: undefined },
+          ...context,
+          columns,
+        }),
       )
     expect(shown(API)).toMatchInlineSnapshot(`
       [
@@ -277,12 +281,12 @@ describe('renderBanner', () => {
         " ⚠ API billing: Credit… · Ctrl+] return",
       ]
     `)
-    const unknown = { usd: 1.2, isLowerBound: true, isNearCap: false }
+    const unknown = { usd: 1.2, isLowerBound: true, nearCap: undefined }
     expect(render(API, { spent: unknown })).toContain('≥$1.20 this session')
   })
 
   test('keeps the sum in sight in every window that has a row', () => {
-    const spent = { usd: 12.34, isLowerBound: true, isNearCap: true }
+    const spent = { usd: 12.34, isLowerBound: true, nearCap: 'cap $15.00' }
     for (const notice of [API, { ...API, back: 'offered' }, { ...API, failure: CREDIT }] as const) {
       for (let columns = 50; columns < 140; columns++) {
         const row = render(notice, { columns, spent })
@@ -296,15 +300,25 @@ describe('renderBanner', () => {
     expect(render({ ...API, triesAt: NOW })).toContain('subscription back at 4:13pm')
   })
 
-  test('turns yellow near a cap', () => {
-    const near = { usd: 9, isLowerBound: false, isNearCap: true }
+  test('turns yellow near a cap, and says which', () => {
+    const near = { usd: 9, isLowerBound: false, nearCap: 'cap $15.00' }
     expect(render(API, { color: true, spent: near })).toMatch(/^\x1b\[33m/)
-    expect(render(API, { color: true, spent: { ...near, isNearCap: false } })).toMatch(/^\x1b\[36m/)
+    expect(render(API, { color: true, spent: { ...near, nearCap: undefined } })).toMatch(/^\x1b\[36m/)
     expect(render(API, { color: false, spent: near })).not.toContain('\x1b')
+    expect(
+      [1000, 100, 80, 60].map((columns) => render(API, { columns, spent: near })),
+    ).toMatchInlineSnapshot(`
+      [
+        " API billing (key …abcd) · $9.00 this session · cap $15.00 · subscription back at 4:13pm · Ctrl+] return",
+        " API billing · $9.00 this session · cap $15.00 · subscription back at 4:13pm · Ctrl+] return",
+        " API billing · $9.00 this session · subscription back at 4:13pm · Ctrl+] return",
+        " API billing · $9.00 · Ctrl+] return",
+      ]
+    `)
   })
 
   test('tells of the return', () => {
-    const spent = { usd: 1.2, isLowerBound: false, isNearCap: false }
+    const spent = { usd: 1.2, isLowerBound: false, nearCap: undefined }
     expect(render({ type: 'returned', until: NOW }, { spent })).toBe(
       ' Back on your subscription · $1.20 spent',
     )

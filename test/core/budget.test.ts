@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import {
   type Caps,
   describeCaps,
+  describeNear,
   describeReached,
   judgeSpent,
   mostUsd,
@@ -19,6 +20,21 @@ const BOTH: Caps = { session: 2, day: 10 }
 function spent(session: number, day: number, isLowerBound = false): Spent {
   return { session, day, isLowerBound }
 }
+
+test.each<[Spent, Caps, string | undefined]>([
+  [spent(1.5, 7.9), BOTH, undefined],
+  [spent(1.6, 1.6), BOTH, 'cap $2.00'],
+  [spent(1.6, 8.2), BOTH, 'today $8.20 of $10.00'],
+  [spent(1.9, 8.2), BOTH, 'cap $2.00'],
+  [spent(0, 8.2, true), BOTH, 'today ≥$8.20 of $10.00'],
+  [spent(1.7, 100), { session: 2, day: Infinity }, 'cap $2.00'],
+  [spent(100, 9), { session: Infinity, day: 10 }, 'today $9.00 of $10.00'],
+  [spent(100, 100), NONE, undefined],
+  [spent(0, 0), { session: 0, day: Infinity }, 'cap $0.00'],
+  [spent(0, 0), { session: Infinity, day: 0 }, 'today $0.00 of $0.00'],
+])('describeNear names the cap of which more is spent: %j of %j', (what, caps, words) => {
+  expect(describeNear(what, caps)).toBe(words)
+})
 
 describe('judgeSpent', () => {
   test.each<[Spent, Caps, ReturnType<typeof judgeSpent>]>([
