@@ -12,7 +12,8 @@ const HELP = `Usage: claude-fallback spend [--since <day>] [--json]
 
 What claudef's sessions spent on API billing, by the prices that are known: today, this week (since Monday) and this
 month; and since a day, by day, project and model. An amount with ≥ contains a model whose price is not known: it is
-counted as the dearest one. The ledger is .claude_fallback_spend.jsonl in CLAUDE_FALLBACK_HOME (default: your home).
+counted as the dearest one. What Claude Code asked beside the conversation (titles, summaries) is 'other requests'. The
+ledger is .claude_fallback_spend.jsonl in CLAUDE_FALLBACK_HOME (default: your home).
 
   --since <day>  the first day: 2026-11-01, or 7d for the last seven days; default: 30d
   --json         print it as JSON, amounts in USD
