@@ -216,13 +216,21 @@ function unrecorded(bill: Bill): number {
   return Math.max(0, (saidToCost(bill) ?? 0) - bill.spend.total().usd)
 }
 
-/** USD by Claude Code's own account. */
-function saidToCost({ costBefore, costAfter, figures }: Bill): number | undefined {
+/** USD by Claude Code's own account: as it runs, and at its end. */
+function saidToCost(bill: Bill): number | undefined {
+  const { costAfter, figures } = bill
   if (costAfter === undefined && figures === undefined) return undefined
   const after = Math.max(costAfter?.totalUsd ?? 0, figures?.last ?? 0)
-  // A figure below the sum before is of a version that begins at 0.
-  const isRestored = costBefore !== undefined && costBefore.totalUsd <= after
-  return Math.max(0, after - (isRestored ? costBefore.totalUsd : (figures?.first ?? 0)))
+  return Math.max(0, after - sumBefore(bill, after))
+}
+
+/** What Claude Code's account began at. */
+function sumBefore({ spend, costBefore, figures }: Bill, after: number): number {
+  const first = figures?.first ?? 0
+  // An account that stays below the sum before is of a version that begins at 0.
+  if (costBefore !== undefined) return costBefore.totalUsd <= after ? costBefore.totalUsd : first
+  // No sum has been read. What the rows do not explain was one; the rest has been paid by the key.
+  return first > spend.total().usd + CENT ? first : 0
 }
 
 /** What stands in the file before the first message that counts is from before the switch. */

@@ -201,6 +201,20 @@ test('counts from the sum before the switch, whether its row comes before the fi
   }
 })
 
+test('takes the figure whole where it came only after an answer, and there was no sum before', async () => {
+  const { spending, last } = setUp()
+  await spending.begin(NOW)
+  spending.takeFigure('one', 1)
+  spending.take(answer(1))
+  spending.takeFigure('one', 1.5)
+  await spending.refresh()
+  expect(last()?.session).toBeCloseTo(1.5, 9)
+  spending.end(NOW + 100)
+  spending.take(cost(1.75))
+  await spending.refresh()
+  expect(last()?.session).toBeCloseTo(1.75, 9)
+})
+
 test('counts all of a figure that begins at 0 though the conversation has cost before', async () => {
   const { spending, last } = setUp()
   await spending.begin(NOW)

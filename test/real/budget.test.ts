@@ -105,6 +105,23 @@ test.each<[string, SetupOptions, Record<string, string>]>([
   expect(setup.log()).toContain("$3.04 by Claude Code's own account, $1.01 by its transcript")
 })
 
+test('the figure begins anew after /clear: each conversation is counted once', async () => {
+  const setup = await setUp()
+  setup.api.setBehaviour({ subscription: { type: 'limit' }, api: { type: 'answer', usage: dollar } })
+  const screen = await openSession(setup, model, { env: { CLAUDE_FALLBACK_STATUS_LINE: '1' } })
+  await screen.submit('remember the number 4711')
+  await screen.waitFor(() => bottomRow(screen).includes('$1.01'))
+  await screen.submit('/clear')
+  await screen.waitFor((text) => !text.includes('4711'))
+  await screen.submit('remember the number 4712')
+  await screen.waitFor(() => bottomRow(screen).includes('$2.03'))
+  await screen.submit('/exit')
+  await screen.exit
+  const sums = new Map<string, number>(ledgerOf(setup).map(({ sessionId, usd }) => [sessionId, usd]))
+  expect([...sums.values()]).toEqual([expect.closeTo(1.01, 2), expect.closeTo(1.01, 2)])
+  expect(setup.log()).not.toContain('by its transcript')
+})
+
 test('a key that is refused in the middle is said, and not offered again', async () => {
   const setup = await setUp()
   setup.api.setBehaviour({ subscription: { type: 'limit' } })
