@@ -43,6 +43,8 @@ export type Watch = {
   kept: Uint8Array[]
   /** Prompts that wait in Claude Code's own queue. */
   queued: number
+  /** Epoch ms at which the child that has ended last began: what it queued came after. */
+  queuedSince: number
   /** Where the draft is that could not be put back. */
   draftNote: string | undefined
   running: Running
@@ -125,6 +127,7 @@ function openWatch(session: Session, first: First, resolve: (ending: Ending) => 
     }),
     kept: [],
     queued: 0,
+    queuedSince: 0,
     draftNote: undefined,
     running: createRunning(),
     tasks: '',
@@ -189,7 +192,7 @@ function attach(watch: Watch): void {
     const taken = session.terminal.show(output)
     if (typing.isHeld() && watch.state.next === undefined && session.terminal.takesPaste()) {
       typing.release()
-    }
+    } else typing.heard()
     return taken
   }
   session.handlers.onResize = () => {

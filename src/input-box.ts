@@ -16,13 +16,15 @@ export type InputBoxFollower = {
   /** This has gone to the child. */
   read: (input: Uint8Array) => void
   /** The transcript tells of a prompt that was sent or queued; what was queued is told of again when it is sent. */
-  confirm: (how: 'sent' | 'queued') => void
+  confirm: (prompt: string, how: 'sent' | 'queued') => void
   resize: (columns: number) => void
   isEmpty: () => boolean
   /** No key was pressed that leaves what stands in the box in doubt. */
   isSure: () => boolean
   /** The box is empty, or what stands in it is known for sure. */
   isKnown: () => boolean
+  /** The transcript has not told yet of what was sent in the last seconds: the child may not have read it. */
+  isAwaited: () => boolean
   /** Epoch ms of the last key; the start where there was none. */
   lastKeyAt: () => number
   /**
@@ -36,11 +38,15 @@ export type InputBoxFollower = {
   stop: () => void
 }
 
+/** What the transcript does not tell of by then is no prompt, in ms: a row is written within 110 (2.1.330). */
+const AWAITED_MS = 2000
+
 export function followInputBox(session: Session, status: () => Status): InputBoxFollower {
   const { config, log, world, terminal } = session
   const open = () => createDraftReader({ columns: terminal.size().columns, status })
   let reader = open()
   let taken = reader
+  let sentAt = 0
   let queued = 0
   let lastKeyAt = world.now()
   let forget = () => {}
@@ -48,16 +54,19 @@ export function followInputBox(session: Session, status: () => Status): InputBox
     read: (input) => {
       if (!isReport(input)) lastKeyAt = world.now()
       try {
+        const before = reader.box.submits.length
         readDraft(reader, input)
+        if (reader.box.submits.length > before) sentAt = world.now()
       } catch (error) {
         log(`the draft is lost from sight: ${error}`)
         reader = open()
       }
     },
-    confirm: (how) => {
+    confirm: (prompt, how) => {
       const isAgain = how === 'sent' && queued > 0
       queued = Math.max(0, queued + (how === 'queued' ? 1 : -1))
-      if (!isAgain) confirmSubmit(reader)
+      if (isAgain) return
+      for (const each of new Set([taken, reader])) confirmSubmit(each, prompt)
     },
     resize: (columns) => {
       reader.box.columns = columns
@@ -68,11 +77,13 @@ export function followInputBox(session: Session, status: () => Status): InputBox
       const { text, isSure } = draftOf(reader)
       return isSure || (text === '' && !isPasting(reader))
     },
+    isAwaited: () => taken.box.submits.length > 0 && Math.abs(world.now() - sentAt) < AWAITED_MS,
     lastKeyAt: () => lastKeyAt,
     take: () => {
       const draft = draftOf(reader)
       taken = reader
       reader = open()
+      queued = 0
       if (draft.text === '') return { input: [], note: undefined }
       forget()
       forget = saveDraft(config.home, draft.text, log)

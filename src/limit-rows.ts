@@ -1,6 +1,6 @@
 import { mostUsd, wouldReach } from './core/budget.ts'
 import { type Limit, limitKey, parseApiFailure, parseLimit } from './core/limit.ts'
-import { isPrompt, queueChange } from './core/prompts.ts'
+import { queueChange, readPrompt } from './core/prompts.ts'
 import { readRunning } from './core/running.ts'
 import { isObject } from './core/settings.ts'
 import type { Watch } from './fallback.ts'
@@ -16,9 +16,10 @@ export function readRow(watch: Watch, row: unknown): void {
   if (at === undefined || at >= state.startedAt) {
     readRunning(running, row)
     watch.queued = Math.max(0, watch.queued + queueChange(row))
-    if (isPrompt(row)) {
+    const prompt = readPrompt(row)
+    if (prompt !== undefined) {
       // The prompt that claudef itself has given is no key's.
-      if (!watch.isPromptDue) inputBox.confirm(queueChange(row) > 0 ? 'queued' : 'sent')
+      if (!watch.isPromptDue) inputBox.confirm(prompt, queueChange(row) > 0 ? 'queued' : 'sent')
       watch.isPromptDue = false
     }
   }

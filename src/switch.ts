@@ -1,9 +1,11 @@
 import { describeCaps } from './core/budget.ts'
+import { renderText } from './core/draft.ts'
 import type { Action } from './core/policy.ts'
 import { createRunning, promptForTasks } from './core/running.ts'
 import type { Watch } from './fallback.ts'
 import type { Ending } from './pty.ts'
 import { startAgain, stopChild } from './respawn.ts'
+import { readUnsent } from './transcript-end.ts'
 
 /** How long a draft that cannot be put back holds up a switch, without a key, in ms. */
 export const DRAFT_MS = 20_000
@@ -39,7 +41,8 @@ export async function stop(watch: Watch, afterTool: boolean): Promise<void> {
   if (isUnasked) await waitWhile(watch, isTyping, 'your draft')
   if (session.child !== child || watch.state.quitting) return
   watch.draftNote = takeDraft(watch)
-  if (watch.queued > 0 || session.world.now() - inputBox.lastKeyAt() < SETTLE_MS) await settle(watch)
+  const isFresh = session.world.now() - inputBox.lastKeyAt() < SETTLE_MS
+  if (watch.queued > 0 || isFresh || inputBox.isAwaited()) await settle(watch)
   // A child that is told to end says of its tasks that they have ended.
   watch.tasks = promptForTasks(running)
   watch.stopping = await stopChild(session, next.billing)
@@ -49,12 +52,13 @@ export async function stop(watch: Watch, afterTool: boolean): Promise<void> {
  * An Enter that came at the last moment: what it sends must be the child's before it is told to end. So must what was
  * queued: at a limit Claude Code 2.1.330 sends it on, and says for some ms before that it is idle.
  */
-async function settle({ session, conversation }: Watch): Promise<void> {
+async function settle({ session, conversation, inputBox }: Watch): Promise<void> {
   let quiet = 0
   for (let waited = 0; quiet < SETTLE_MS && waited < SETTLED_MS; waited += SETTLE_MS / 10) {
     if (session.child === undefined) return
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS / 10))
-    quiet = conversation.status() === 'busy' ? 0 : quiet + SETTLE_MS / 10
+    const isQuiet = conversation.status() !== 'busy' && !inputBox.isAwaited()
+    quiet = isQuiet ? quiet + SETTLE_MS / 10 : 0
   }
 }
 
@@ -91,6 +95,7 @@ export function endChild(watch: Watch, ending: Ending): void {
   const { session, conversation, spending, state } = watch
   const now = session.world.now()
   watch.ending = ending
+  watch.queuedSince = state.startedAt
   watch.stopping?.ended()
   // While a switch waited the user ended it.
   if (state.next !== undefined && !watch.typing.isHeld()) watch.dispatch({ type: 'quit' })
@@ -105,6 +110,7 @@ export async function start(watch: Watch, how: Extract<Action, { type: 'start' }
   // The child before has ended by itself.
   if (!typing.isHeld()) watch.draftNote = takeDraft(watch)
   const prompt = how.prompt ? [continuePrompt, watch.tasks].filter((text) => text !== '').join(' ') : ''
+  await keepQueue(watch, how.prompt)
   const startedAt = session.world.now()
   watch.stopping = undefined
   watch.running = createRunning()
@@ -126,6 +132,20 @@ export async function start(watch: Watch, how: Extract<Action, { type: 'start' }
   if (how.prompt && watch.rules.autoRestart) void explainFirstSwitch(watch)
   await spending.begin(startedAt)
 }
+
+/**
+ * What was queued, and ended with the child: the next one is asked it, or, where it is asked nothing, it stands in the
+ * input box before the draft.
+ */
+async function keepQueue({ conversation, kept, queuedSince }: Watch, isAsked: boolean): Promise<void> {
+  const unsent = await readUnsent(conversation.transcript(), queuedSince)
+  if (unsent.length === 0) return
+  if (isAsked) kept.unshift(...unsent.flatMap((prompt) => [renderText(prompt), ENTER]))
+  else kept.unshift(renderText(unsent.join('\n') + (kept.length > 0 ? '\n' : '')))
+}
+
+/** As a sequence: a child that starts reads late, and several keys at once. */
+const ENTER = Buffer.from('\x1b[13u')
 
 /** Consent was given by a setting, maybe long ago: the first time it is used, what it allows is said. */
 async function explainFirstSwitch(watch: Watch): Promise<void> {

@@ -1,17 +1,34 @@
 import { parseJson } from './core/json.ts'
 import { SPEND_MARKERS } from './core/message-usage.ts'
+import { findUnsent, PROMPT_MARKERS } from './core/prompts.ts'
+import { isObject } from './core/settings.ts'
 import { readLinesBackwards } from './lines.ts'
 
 /** So many rows at most: what a child wrote as it ended, and nobody has read yet. */
 const MOST_ROWS = 100
 
 /** The last rows of a transcript that tell what was spent, the oldest first; none where it cannot be read. */
-export async function readEnd(transcript: string | undefined): Promise<unknown[]> {
+export function readEnd(transcript: string | undefined): Promise<unknown[]> {
+  return readLastRows(transcript, { contains: SPEND_MARKERS })
+}
+
+/** What was queued since an epoch ms, and never sent; nothing where the transcript cannot be read. */
+export async function readUnsent(transcript: string | undefined, since: number): Promise<string[]> {
+  return findUnsent(await readLastRows(transcript, { contains: PROMPT_MARKERS, since }))
+}
+
+async function readLastRows(
+  transcript: string | undefined,
+  { contains, since = 0 }: { contains: readonly string[]; since?: number },
+): Promise<unknown[]> {
   const rows: unknown[] = []
   if (transcript === undefined) return rows
   try {
-    for await (const line of readLinesBackwards(transcript, { contains: SPEND_MARKERS })) {
-      rows.push(parseJson(line))
+    for await (const line of readLinesBackwards(transcript, { contains })) {
+      const row = parseJson(line)
+      const at = isObject(row) ? Date.parse(String(row.timestamp)) : Number.NaN
+      if (at < since) break
+      rows.push(row)
       if (rows.length === MOST_ROWS) break
     }
   } catch {

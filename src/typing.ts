@@ -1,3 +1,4 @@
+import { retypePaste } from './core/draft.ts'
 import { nameKeyPress } from './core/key-names.ts'
 import { type KeyPress, type KeyReader, readKeys, readMouse } from './core/keys.ts'
 import type { SwitchKey } from './core/switch-key.ts'
@@ -14,6 +15,8 @@ export type Typing = {
   answer: (first?: readonly Uint8Array[]) => void
   /** The child reads its input: it gets what is kept for it, in order. */
   release: () => void
+  /** The child has shown something: it has had time to read. */
+  heard: () => void
   isHeld: () => boolean
   stop: () => void
 }
@@ -30,8 +33,14 @@ const READY_MS = 15_000
 /** Between two keys that were held, in ms: in one read they could be taken for a paste. */
 const APART_MS = 15
 
-/** After a paste, in ms: an Enter that comes at once does not send it (seen with 2.1.330). */
+/**
+ * After a paste that the child has taken in, in ms: an Enter that is read with it is put off, and sends what is typed
+ * behind it, too (2.1.330).
+ */
 const PASTE_MS = 300
+
+/** A child that shows nothing new by then is not waited for, in ms. */
+const ECHO_MS = 2000
 
 const PASTE_START = '\x1b[200~'
 const PASTE_END = '\x1b[201~'
@@ -56,8 +65,10 @@ export function openTyping(options: {
   let child: 'reading' | 'ending' | 'starting' = 'reading'
   let isReleasing = false
   let isPasting = false
+  let isUnheard = false
   let drainTimer: NodeJS.Timeout | undefined
   let escapeTimer: NodeJS.Timeout | undefined
+  let escapeTurn: NodeJS.Immediate | undefined
   let ready: NodeJS.Timeout | undefined
 
   const keep = (pieces: Uint8Array[], { key, bytes }: KeyPress) => {
@@ -91,11 +102,13 @@ export function openTyping(options: {
   }
   const drain = () => {
     const isHalf = isPasting && held?.length === 1
-    const next = isHalf ? undefined : held?.shift()
+    const piece = isHalf ? undefined : held?.shift()
+    const next = piece && (retypePaste(piece) ?? piece)
     if (next !== undefined) write(next)
     if (held !== undefined && held.length > 0) {
       const isPaste = next !== undefined && Buffer.from(next).includes(PASTE_END)
-      drainTimer = setTimeout(drain, isPaste ? PASTE_MS : APART_MS)
+      isUnheard = isPaste
+      drainTimer = setTimeout(drain, isPaste ? ECHO_MS : APART_MS)
       return
     }
     held = undefined
@@ -117,10 +130,14 @@ export function openTyping(options: {
         reader.rest.length === 0
       if (isUnread && !reader.pasting) return write(input)
       clearTimeout(escapeTimer)
+      clearImmediate(escapeTurn)
       for (const keyPress of readKeys(reader, input, { flush: false })) press(keyPress)
       if (reader.rest.length === 0) return
+      // Where claudef itself stood still, the rest may be there already: it is read first.
       escapeTimer = setTimeout(() => {
-        for (const keyPress of readKeys(reader, new Uint8Array(), { flush: true })) press(keyPress)
+        escapeTurn = setImmediate(() => {
+          for (const keyPress of readKeys(reader, new Uint8Array(), { flush: true })) press(keyPress)
+        })
       }, ESCAPE_MS)
     },
     hold: () => {
@@ -139,9 +156,16 @@ export function openTyping(options: {
       ready = setTimeout(release, READY_MS)
     },
     release,
+    heard: () => {
+      if (!isUnheard || !isReleasing) return
+      isUnheard = false
+      clearTimeout(drainTimer)
+      drainTimer = setTimeout(drain, PASTE_MS)
+    },
     isHeld: () => held !== undefined && !isReleasing,
     stop: () => {
       for (const timer of [escapeTimer, ready, drainTimer]) clearTimeout(timer)
+      clearImmediate(escapeTurn)
     },
   }
 }

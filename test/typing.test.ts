@@ -73,6 +73,8 @@ test('keys that Claude Code drops among others arrive as sequences', () => {
   expect(written).toEqual(['ab', '\x1b[119;5u', 'cd', '\x1b[97;5u', '\x1b[13u', '\x1b[9u', '\x1b[27u'])
 })
 
+const LONG = paste('z'.repeat(801))
+
 test('a paste stays whole, whatever the terminal answers meanwhile', () => {
   const { typing, type, written } = setUp()
   typing.hold()
@@ -83,9 +85,46 @@ test('a paste stays whole, whatever the terminal answers meanwhile', () => {
   expect(written).toEqual([])
   type('three\x1b[20', '1~x', '\x1b[?1;2c')
   vi.advanceTimersByTime(100)
-  expect(written).toEqual(['\x1b[?1;2c', paste('one\rtwo\x03three')])
-  vi.advanceTimersByTime(300)
-  expect(written).toEqual(['\x1b[?1;2c', paste('one\rtwo\x03three'), 'x'])
+  expect(written).toEqual(['\x1b[?1;2c', 'one\x1b[106;5utwothree', 'x'])
+})
+
+test('a paste that might be more than its text stays a paste', () => {
+  const { typing, type, written } = setUp()
+  const pastes = [LONG, paste('1\n2\n3\n4'), paste('see.png'), paste(''), paste('/model'), paste('!ls')]
+  typing.hold()
+  type(...pastes)
+  typing.answer()
+  typing.release()
+  vi.advanceTimersByTime(20_000)
+  expect(written).toEqual(pastes)
+})
+
+test('what follows a paste waits until the child has shown something, and some time after it', () => {
+  const { typing, type, written } = setUp()
+  typing.hold()
+  type(LONG, '\r')
+  typing.answer()
+  typing.release()
+  vi.advanceTimersByTime(1500)
+  expect(written).toEqual([LONG])
+  typing.heard()
+  vi.advanceTimersByTime(200)
+  // Once is enough: a spinner would go on for ever.
+  typing.heard()
+  vi.advanceTimersByTime(90)
+  expect(written).toEqual([LONG])
+  vi.advanceTimersByTime(10)
+  expect(written).toEqual([LONG, '\x1b[13u'])
+})
+
+test('a child that shows nothing gets what follows a paste all the same', () => {
+  const { typing, type, written } = setUp()
+  typing.hold()
+  type(LONG, '\r')
+  typing.answer()
+  typing.release()
+  vi.advanceTimersByTime(2000)
+  expect(written).toEqual([LONG, '\x1b[13u'])
 })
 
 test('the rest of a paste whose beginning went to the child before is one for the next', () => {
@@ -96,7 +135,7 @@ test('the rest of a paste whose beginning went to the child before is one for th
   typing.answer()
   typing.release()
   vi.advanceTimersByTime(100)
-  expect(written).toEqual(['\x1b[200~', 'one\r', paste('two\rthree')])
+  expect(written).toEqual(['\x1b[200~', 'one\r', 'two\x1b[106;5uthree'])
 })
 
 test('answers go to the child that asked: not to one that ends, at once to one that starts', () => {

@@ -5,12 +5,14 @@ import {
   doubt,
   type InputBox,
   insertText,
+  joinLines,
   kill,
   lineEnd,
   lineStart,
   move,
   replace,
   SHELL,
+  wholeText,
   wordEnd,
   wordStart,
   yank,
@@ -101,16 +103,17 @@ function right(box: InputBox): void {
   move(box, after(box))
 }
 
-/** An Enter in doubt may have picked from a menu: what stands there is kept until a submit is confirmed. */
+/** An Enter in doubt may have picked from a menu: what stands there is kept until the transcript tells of it. */
 function submit(box: InputBox): void {
   const { text, cursor } = box
   if (text[cursor - 1] === '\\') return replace(box, cursor - 1, cursor, '\n')
-  if (text.trim() === '') return
-  box.pending += 1
+  if (text.trim() === '' && box.doubt === undefined) return
   if (/(^|\s)@\S*$/.test(text.slice(0, cursor))) doubt(box, 'the menu of files')
   // Back to prompts: a shell command is no doubt once it runs.
-  if (box.doubt === undefined || (box.doubt === SHELL && text.startsWith('!'))) clear(box)
-  else box.mark = text.length
+  const isSure = box.doubt === undefined || (box.doubt === SHELL && text.startsWith('!'))
+  box.submits.push(isSure ? wholeText(box, text) : undefined)
+  if (!isSure) box.unsent = joinLines(box.unsent, text)
+  clear(box)
 }
 
 /** Clears the box, but a turn that runs is what it ends first. After it nothing of the history stands there either. */

@@ -1,7 +1,16 @@
 import { pressKey } from './box-keys.ts'
-import { countCharacters, doubt, type InputBox, insertText } from './input-box.ts'
+import {
+  countCharacters,
+  doubt,
+  FIRST_PASTE,
+  type InputBox,
+  insertText,
+  joinLines,
+  readPieces,
+} from './input-box.ts'
 import { nameKeyPress } from './key-names.ts'
 import { type KeyReader, readKeys } from './keys.ts'
+import { isSamePrompt } from './prompts.ts'
 
 /** `cursor` is a UTF-16 index into `text`; `reason` says why the two are not sure. */
 export type Draft = {
@@ -30,7 +39,6 @@ export type DraftReader = {
 /** Claude Code 2.1.330 shows a longer paste, in characters, or one of more line feeds, in one placeholder. */
 const PASTE_CHARACTERS = 800
 const PASTE_LINE_FEEDS = 2
-const FIRST_PASTE = 0xf0000
 const PASTE_START = '\x1b[200~'
 const PASTE_END = '\x1b[201~'
 
@@ -45,8 +53,8 @@ export function createDraftReader({ columns, status = () => undefined, reason }:
     killedAt: -1,
     escapedAt: -1,
     doubt: undefined,
-    mark: 0,
-    pending: 0,
+    unsent: undefined,
+    submits: [],
     pastes: [],
   }
   return {
@@ -77,49 +85,63 @@ export function readDraft(reader: DraftReader, input: Uint8Array): void {
 }
 
 /**
- * The transcript says that a prompt was sent or queued. Once it has told of every Enter, those that were in doubt have
- * done so, too; before, it may be an earlier one that it tells of.
+ * The transcript says that this prompt was sent or queued. Prompts come there in the order of their Enters; one that it
+ * never tells of (a command, a pick from a menu) is passed over once a later one is recognised.
  */
-export function confirmSubmit({ box }: DraftReader): void {
-  box.pending = Math.max(0, box.pending - 1)
-  if (box.mark === 0 || box.pending > 0) return
-  box.text = box.text.slice(box.mark)
-  box.cursor = Math.max(0, box.cursor - box.mark)
-  box.mark = 0
-  box.doubt = undefined
+export function confirmSubmit({ box }: DraftReader, prompt: string): void {
+  const at = box.submits.findIndex((submitted) => submitted !== undefined && isSamePrompt(submitted, prompt))
+  box.submits.splice(0, Math.max(0, at) + 1)
+  if (!box.submits.includes(undefined)) box.unsent = undefined
 }
 
 /** What stands in the input box, as far as it can be told from the keys. */
 export function draftOf(reader: DraftReader): Draft {
-  const { text, cursor, doubt: doubted } = reader.box
+  const { box } = reader
   const isHalf = reader.pasting !== undefined || reader.keys.rest.length > 0
-  const reason = reader.reason ?? doubted ?? (isHalf ? 'a key or a paste that is not whole' : undefined)
-  const pieces = readPieces(reader.box, text)
+  const reason =
+    reader.reason ??
+    (box.unsent === undefined ? undefined : 'an Enter that may have picked from a menu') ??
+    box.doubt ??
+    (isHalf ? 'a key or a paste that is not whole' : undefined)
+  const shown = joinLines(box.unsent, box.text)
+  const pieces = readPieces(box, shown)
+  const behind = box.text.slice(box.cursor)
   return {
     text: joinPieces(pieces),
-    cursor: joinPieces(readPieces(reader.box, text.slice(0, cursor))).length,
+    cursor: joinPieces(readPieces(box, shown.slice(0, shown.length - behind.length))).length,
     isSure: reason === undefined,
     reason,
     pieces,
-    left: countCharacters(text.slice(cursor)),
+    left: countCharacters(behind),
   }
 }
 
 /**
- * The keys that put a draft into an empty input box; never one that submits. Line by line, for a paste of several
- * lines could be collapsed; what was collapsed is pasted whole.
+ * The keys that put a draft into an empty input box; never one that submits. As typed, for an Enter that comes with a
+ * paste is put off until that has settled, and takes along what was typed meanwhile (2.1.330); what was collapsed is
+ * pasted whole.
  */
 export function renderDraft({ pieces, left }: Pick<Draft, 'pieces' | 'left'>): Uint8Array {
   const keys = pieces.map(({ text, isCollapsed }) => (isCollapsed ? renderPaste(text) : renderLines(text)))
   return new TextEncoder().encode(keys.join('') + '\x1b[D'.repeat(left))
 }
 
-function readPieces({ pastes }: InputBox, text: string): Draft['pieces'] {
-  const parts = text.match(/[\u{f0000}-\u{ffffd}]|[^\u{f0000}-\u{ffffd}]+/gu) ?? []
-  return parts.map((part) => {
-    const pasted = pastes[(part.codePointAt(0) ?? 0) - FIRST_PASTE]
-    return { text: pasted ?? part, isCollapsed: pasted !== undefined }
-  })
+/** The keys that put a text into the box, as typed. */
+export function renderText(text: string): Uint8Array {
+  return renderDraft({ pieces: [{ text, isCollapsed: false }], left: 0 })
+}
+
+/**
+ * A paste as the keys that type its text; `undefined` for one that Claude Code would show as a placeholder, or might
+ * take for more than its text (an image, a command, a file).
+ */
+export function retypePaste(input: Uint8Array): Uint8Array | undefined {
+  const bytes = new TextDecoder().decode(input)
+  if (!bytes.startsWith(PASTE_START) || !bytes.endsWith(PASTE_END)) return undefined
+  const pasted = bytes.slice(PASTE_START.length, -PASTE_END.length)
+  const text = readPasted(pasted)
+  const isPlain = !isImage(pasted) && !/^[!/@#?]|[\u{f0000}-\u{ffffd}\ufffd]/u.test(text)
+  return isPlain && !isLong(text) ? renderText(text) : undefined
 }
 
 function joinPieces(pieces: Draft['pieces']): string {
@@ -128,8 +150,20 @@ function joinPieces(pieces: Draft['pieces']): string {
 
 function renderLines(text: string): string {
   const lines = text.split('\n').map((line) => line.match(/.{1,400}/gsu) ?? [])
-  return lines.map((line) => line.map(renderPaste).join('')).join('\n')
+  return lines.map((line) => line.map(renderRun).join(NO_KEY)).join(NEWLINE)
 }
+
+/** More characters in one run could be taken for a paste, and be collapsed. */
+function renderRun(run: string): string {
+  // In an empty box it is the key for help.
+  return run === '?' ? '.?\x1b[D\x7f\x1b[C' : run
+}
+
+/** Ctrl+J as a sequence: between text in one read a line feed could be taken for a paste's. */
+const NEWLINE = '\x1b[106;5u'
+
+/** "The terminal has the focus": parts two runs of text that are read at once. */
+const NO_KEY = '\x1b[I'
 
 function renderPaste(text: string): string {
   return `${PASTE_START}${text}${PASTE_END}`
@@ -177,23 +211,33 @@ function readPaste(reader: DraftReader, text: string, isWaiting: boolean): void 
   reader.pasting = undefined
   const { box } = reader
   if (isWaiting) return doubt(box, 'a paste into a dialog')
-  // Claude Code looks for an image in the clipboard, or behind the path.
-  const isImage = pasted === '' || /\.(png|jpe?g|gif|webp)['"]?\s*$/i.test(pasted)
-  insertPaste(box, pasted, isImage ? 'an image' : undefined)
+  insertPaste(box, pasted, isImage(pasted) ? 'an image' : undefined)
+}
+
+/** Claude Code looks for one in the clipboard, or behind the path. */
+function isImage(pasted: string): boolean {
+  return pasted === '' || /\.(png|jpe?g|gif|webp)['"]?\s*$/i.test(pasted)
 }
 
 function insertPaste(box: InputBox, pasted: string, reason: string | undefined): void {
-  const text = pasted
-    .replace(/\r\n?/g, '\n')
-    .replace(/\t/g, '    ')
-    .replace(/\x1b\[[0-9;?]*[@-~]/g, '')
-    .replace(/[\0-\x09\x0b-\x1f\x7f]/g, '')
+  const text = readPasted(pasted)
   if (reason !== undefined) doubt(box, reason)
-  if (text.length <= PASTE_CHARACTERS && text.split('\n').length - 1 <= PASTE_LINE_FEEDS) {
-    return insertText(box, text)
-  }
+  if (!isLong(text)) return insertText(box, text)
   // "paste again to expand"
   if (box.pastes.includes(text)) doubt(box, 'the same paste twice')
   box.pastes.push(text)
   insertText(box, String.fromCodePoint(FIRST_PASTE + box.pastes.length - 1))
+}
+
+/** What Claude Code makes of a paste. */
+function readPasted(pasted: string): string {
+  return pasted
+    .replace(/\r\n?/g, '\n')
+    .replace(/\t/g, '    ')
+    .replace(/\x1b\[[0-9;?]*[@-~]/g, '')
+    .replace(/[\0-\x09\x0b-\x1f\x7f]/g, '')
+}
+
+function isLong(text: string): boolean {
+  return text.length > PASTE_CHARACTERS || text.split('\n').length - 1 > PASTE_LINE_FEEDS
 }

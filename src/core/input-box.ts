@@ -22,11 +22,17 @@ export type InputBox = {
   escapedAt: number
   /** Why the box may hold something else. */
   doubt: string | undefined
-  /** What may have been submitted already, up to here. */
-  mark: number
-  /** Submits that the transcript has not told of yet. */
-  pending: number
+  /**
+   * What stood here at an Enter in doubt, which may have submitted it or picked from a menu; what was typed since is
+   * apart from it. `undefined`: there was no such Enter, or the transcript has told of it.
+   */
+  unsent: string | undefined
+  /** What the transcript has not told of yet, in order; `undefined` for an Enter in doubt. */
+  submits: (string | undefined)[]
 }
+
+/** The first of the private-use characters that stand for pastes. */
+export const FIRST_PASTE = 0xf0000
 
 /** The doubt about a box that is in shell mode. */
 export const SHELL = 'a shell command'
@@ -55,9 +61,28 @@ export function insertText(box: InputBox, text: string): void {
 export function clear(box: InputBox): void {
   box.text = ''
   box.cursor = 0
-  box.mark = 0
-  box.pastes = []
+  if (box.unsent === undefined) box.pastes = []
   box.doubt = undefined
+}
+
+/** The text with its pastes in full, in pieces: those that stand for a paste, and what was typed between. */
+export function readPieces({ pastes }: InputBox, text: string): { text: string; isCollapsed: boolean }[] {
+  const parts = text.match(/[\u{f0000}-\u{ffffd}]|[^\u{f0000}-\u{ffffd}]+/gu) ?? []
+  return parts.map((part) => {
+    const pasted = pastes[(part.codePointAt(0) ?? 0) - FIRST_PASTE]
+    return { text: pasted ?? part, isCollapsed: pasted !== undefined }
+  })
+}
+
+/** What may have been sent, and what was typed since. */
+export function joinLines(unsent: string | undefined, text: string): string {
+  return [unsent, text].filter(Boolean).join('\n')
+}
+
+export function wholeText(box: InputBox, text: string): string {
+  return readPieces(box, text)
+    .map((piece) => piece.text)
+    .join('')
 }
 
 export function move(box: InputBox, cursor: number): void {
@@ -65,7 +90,6 @@ export function move(box: InputBox, cursor: number): void {
 }
 
 export function replace(box: InputBox, from: number, to: number, text: string): void {
-  if (from < box.mark) box.mark = Math.max(0, box.mark - (to - from))
   box.text = box.text.slice(0, from) + text + box.text.slice(to)
   box.cursor = from + text.length
 }

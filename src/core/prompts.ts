@@ -1,22 +1,80 @@
 import { isObject } from './settings.ts'
 
-/** ASCII strings one of which each row that `isPrompt` may accept contains. */
+/** ASCII strings one of which each row that `readPrompt` may accept contains. */
 export const PROMPT_MARKERS = ['"type":"user"', '"queue-operation"'] as const
 
-/** True for a row that tells of a prompt which the user has sent, or put into the queue while Claude worked. */
-export function isPrompt(row: unknown): boolean {
-  if (!isObject(row)) return false
-  if (row.type === 'queue-operation') return row.operation === 'enqueue' && isTyped(row.content)
-  if (row.type !== 'user' || row.isMeta === true || row.isSidechain === true) return false
-  if (!isObject(row.message)) return false
-  const { content } = row.message
-  if (typeof content === 'string') return isTyped(content)
-  return Array.isArray(content) && !content.some((part) => isObject(part) && part.type === 'tool_result')
+/** The prompt which the user has sent, or put into the queue while Claude worked; `undefined`: the row tells of none. */
+export function readPrompt(row: unknown): string | undefined {
+  const text = isObject(row) ? readText(row) : undefined
+  return text === undefined || OWN_WORDS.test(text) ? undefined : text
 }
 
-/** Claude Code itself puts the end of a background task into the queue, as if it were a prompt. */
-function isTyped(content: unknown): boolean {
-  return !(typeof content === 'string' && content.startsWith('<task-notification>'))
+/** Claude Code itself puts the end of a background task into the queue, and tells the model of an Esc, as if it were a prompt. */
+const OWN_WORDS = /^(<task-notification>|\[Request interrupted by user)/
+
+function readText(row: Record<string, unknown>): string | undefined {
+  if (row.type === 'queue-operation')
+    return row.operation === 'enqueue' && typeof row.content === 'string' ? row.content : undefined
+  if (row.type !== 'user' || row.isMeta === true || row.isSidechain === true) return undefined
+  if (!isObject(row.message)) return undefined
+  const { content } = row.message
+  if (typeof content === 'string') return content
+  if (!Array.isArray(content)) return undefined
+  const parts = content.filter(isObject)
+  if (parts.some((part) => part.type === 'tool_result')) return undefined
+  return parts.map((part) => (typeof part.text === 'string' ? part.text : '')).join('')
+}
+
+/**
+ * Prompts that the user put into the queue and that went nowhere, in order: Claude Code ended before it sent them, or
+ * with what it had taken from the queue. `rows` are those of one child, the oldest first.
+ */
+export function findUnsent(rows: readonly unknown[]): string[] {
+  const queue: string[] = []
+  for (const row of rows) {
+    const prompt = readPrompt(row)
+    if (prompt !== undefined && queueChange(row) > 0) queue.push(withoutTags(prompt).trim())
+    else leaveQueue(queue, prompt ?? readTaken(row))
+  }
+  return queue
+}
+
+/** What was sent with the turn that ran, or taken back into the input box. */
+function readTaken(row: unknown): string | undefined {
+  if (!isObject(row) || row.type !== 'queue-operation' || queueChange(row) > 0) return undefined
+  return typeof row.content === 'string' ? row.content : undefined
+}
+
+/** Some versions send all that was queued as one prompt. */
+function leaveQueue(queue: string[], text: string | undefined): void {
+  if (text === undefined) return
+  let rest = tidyLines(text)
+  for (let at = 0; at < queue.length; ) {
+    const queued = tidyLines(queue[at] ?? '')
+    const next = rest.replace(queued, () => '\n')
+    if (next === rest) at += 1
+    else queue.splice(at, 1)
+    rest = next
+  }
+}
+
+/** Whole lines, without the tags that Claude Code puts around a paste. */
+function tidyLines(text: string): string {
+  const lines = withoutTags(text).split(/[\r\n]+/)
+  return `\n${lines
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .join('\n')}\n`
+}
+
+/** True for the same words, as they were typed and as the transcript has them. */
+export function isSamePrompt(one: string, other: string): boolean {
+  const tidy = (text: string) => withoutTags(text).replace(/\s/g, '')
+  return tidy(one) === tidy(other)
+}
+
+function withoutTags(text: string): string {
+  return text.replace(/\n*<pasted_content[^>]*>\n?|\n?<\/pasted_content>/g, '\n')
 }
 
 /** How a row changes the number of prompts that wait in Claude Code's queue. */

@@ -81,6 +81,8 @@ describe('a draft that is sure', () => {
   })
 })
 
+const MENU = 'an Enter that may have picked from a menu'
+
 describe('a draft in doubt', () => {
   test.each<[string, string[], string, string]>([
     ['history', ['\x1b[A', 'a'], 'a¦', 'the key up'],
@@ -107,7 +109,7 @@ describe('a draft in doubt', () => {
       'a line of several rows',
     ],
     ['kitty event types', ['a', '\x1b[98;1:1u'], 'a¦', 'a key that is not known'],
-    ['text and Enter in one read', ['a\r'], 'a¦', 'several keys in one read'],
+    ['text and Enter in one read', ['a\r'], 'a¦', MENU],
     ['half a paste', ['a\x1b[200~b'], 'a¦', 'a key or a paste that is not whole'],
   ])('%s', (_, reads, shown, reason) => {
     expect(read(...reads)).toEqual({ shown, reason })
@@ -115,15 +117,37 @@ describe('a draft in doubt', () => {
 
   test('Enter in a menu of files may not have submitted, until the transcript says so', () => {
     const reader = type(createReader(), 'see @pro', '\r', 'and')
-    expect(show(reader)).toEqual({ shown: 'see @proand¦', reason: 'the menu of files' })
-    confirmSubmit(reader)
+    expect(show(reader)).toEqual({ shown: 'see @pro\nand¦', reason: MENU })
+    confirmSubmit(reader, 'see @project.md')
     expect(show(reader)).toEqual({ shown: 'and¦', reason: undefined })
   })
 
+  test('keys behind an Enter in doubt are not about what stood there before', () => {
+    const reader = type(createReader(), 'one', '\x1b[A', '\r', 'two', '\x01', 'x', '\x7f', '\x7f')
+    expect(show(reader)).toEqual({ shown: 'one\n¦two', reason: MENU })
+    confirmSubmit(reader, 'what the history had')
+    expect(show(reader)).toEqual({ shown: '¦two', reason: undefined })
+  })
+
+  test('Enter on what the history has brought back', () => {
+    const reader = type(createReader(), '\x1b[A', '\r', 'two')
+    expect(show(reader)).toEqual({ shown: 'two¦', reason: MENU })
+    confirmSubmit(reader, 'one')
+    expect(show(reader)).toEqual({ shown: 'two¦', reason: undefined })
+  })
+
   test('a prompt that was sent before says nothing of keys after it', () => {
-    const reader = type(createReader(), 'one', '\r', '\x1b[A')
-    confirmSubmit(reader)
+    const reader = type(createReader(), 'one', '\r', '\x1b[A', '\r')
+    confirmSubmit(reader, 'one')
     expect(draftOf(reader).isSure).toBe(false)
+    confirmSubmit(reader, 'one')
+    expect(draftOf(reader).isSure).toBe(true)
+  })
+
+  test('a prompt that is recognised passes over an Enter that the transcript does not tell of', () => {
+    const reader = type(createReader(), '/mo', '\x1b[B', '\r', paste('1\n2\n3\n4'), '\r', 'two')
+    confirmSubmit(reader, '<pasted_content id="1f">1\n2\n3\n4</pasted_content>')
+    expect(show(reader)).toEqual({ shown: 'two¦', reason: undefined })
   })
 
   test('text that is typed into a dialog', () => {

@@ -181,6 +181,23 @@ test('a draft is put back while the first request of a resumed session runs', as
   }
 })
 
+test('an Enter that is read with a draft that is put back sends it alone', async () => {
+  const setup = await setUp()
+  const { screen } = await openBox(setup)
+  for (const input of [
+    'Hello å😀',
+    `Two\nlines, one of them long: ${'word '.repeat(200)}end`,
+    '?\n/mod no',
+  ]) {
+    const draft = { pieces: [{ text: input, isCollapsed: false }], left: 0 }
+    screen.type(Buffer.concat([renderDraft(draft), Buffer.from('\x1b[13unext')]))
+    await eventually(() => lastWords(turnsOf(setup, 'subscription').at(-1)).join('\n')).toContain(input)
+    await screen.waitFor(() => readBox(screen) === 'next')
+    screen.type('\x1b[117;5u')
+    await screen.waitFor(() => /^(Try ".*)?$/.test(readBox(screen)))
+  }
+})
+
 async function openBox(setup: Setup): Promise<{ screen: Screen; reader: DraftReader }> {
   const screen = await openSession(setup, [], { bare: true })
   await screen.waitFor(/❯/)

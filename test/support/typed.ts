@@ -128,8 +128,8 @@ export function makeSteps(
     if (draw < 0.56) return { type: 'paste', text: lines(pick([1, 2, 3])) }
     if (draw < 0.58) return { type: 'paste', text: lines(pick([5, 12])) }
     if (draw < 0.6) return { type: 'paste', text: `${word()}${'z'.repeat(options.small ? 810 : 4000)}` }
-    if (draw < 0.61 && mayDoubt) return { type: 'doubt' }
-    if (draw < 0.69) return { type: 'enter' }
+    if (draw < 0.63 && mayDoubt) return { type: 'doubt' }
+    if (draw < 0.7) return { type: 'enter' }
     const edits = ['newline', 'left', 'left', 'left', 'right', 'backspace', 'delete', 'start', 'end'] as const
     // Beside a paste nobody knows what a word is.
     const hasPaste = from.cells.some((cell) => cell.length > 2)
