@@ -57,6 +57,8 @@ export type Watch = {
   figures: Figures
   /** The child has been given a prompt at its start, and has not taken it up: it is idle for a moment only. */
   isPromptDue: boolean
+  /** What is kept for the child goes to it after a time, whether it takes that prompt up or not. */
+  isReleaseDue: boolean
   /** The child has been told to end, for one that follows. */
   stopping: Awaited<ReturnType<typeof stopChild>>
   /** Limits of other sessions that have been told of. */
@@ -69,6 +71,9 @@ export type Watch = {
   dispatch: (input: Input) => void
   finish: (ending: Ending) => void
 }
+
+/** A prompt that the transcript has not told of by then is not waited for, in ms. */
+const PROMPT_MS = 3000
 
 /** The end of a session waits for the shared files no longer than this, in ms. */
 const FAREWELL_MS = 500
@@ -153,6 +158,7 @@ function openWatch(session: Session, first: First, resolve: (ending: Ending) => 
       onCost: (sessionId, usd) => watch.spending.takeFigure(sessionId, usd),
     }),
     isPromptDue: false,
+    isReleaseDue: false,
     stopping: undefined,
     believed: new Set(),
     timers: new Set(),
@@ -190,9 +196,8 @@ function attach(watch: Watch): void {
       return true
     }
     const taken = session.terminal.show(output)
-    if (typing.isHeld() && watch.state.next === undefined && session.terminal.takesPaste()) {
-      typing.release()
-    } else typing.heard()
+    if (typing.isHeld()) releaseTyping(watch)
+    else typing.heard()
     return taken
   }
   session.handlers.onResize = () => {
@@ -208,6 +213,23 @@ function attach(watch: Watch): void {
   session.folder.watch(enter, (error) => {
     session.log(`the session hook is out of reach: ${error.message}`)
   })
+}
+
+/**
+ * The child reads its input. An Enter that comes with the prompt that it was given at its start can be lost (2.1.330),
+ * so that is waited for, too.
+ */
+function releaseTyping(watch: Watch): void {
+  const { session, typing, state, timers } = watch
+  if (state.next !== undefined || !session.terminal.takesPaste()) return
+  if (!watch.isPromptDue) return typing.release()
+  if (watch.isReleaseDue) return
+  watch.isReleaseDue = true
+  const { child } = session
+  const release = () => {
+    if (session.child === child && watch.state.next === undefined) typing.release()
+  }
+  timers.add(setTimeout(release, PROMPT_MS))
 }
 
 function dispatch(watch: Watch, input: Input): void {

@@ -25,6 +25,8 @@ export type InputBoxFollower = {
   isKnown: () => boolean
   /** The transcript has not told yet of what was sent in the last seconds: the child may not have read it. */
   isAwaited: () => boolean
+  /** What was sent to the child that is about to end, and the transcript has not told of, in order. */
+  submitted: () => string[]
   /** Epoch ms of the last key; the start where there was none. */
   lastKeyAt: () => number
   /**
@@ -78,6 +80,7 @@ export function followInputBox(session: Session, status: () => Status): InputBox
       return isSure || (text === '' && !isPasting(reader))
     },
     isAwaited: () => taken.box.submits.length > 0 && Math.abs(world.now() - sentAt) < AWAITED_MS,
+    submitted: () => taken.box.submits.filter((prompt) => prompt !== undefined),
     lastKeyAt: () => lastKeyAt,
     take: () => {
       const draft = draftOf(reader)

@@ -116,6 +116,7 @@ export async function start(watch: Watch, how: Extract<Action, { type: 'start' }
   watch.running = createRunning()
   watch.queued = 0
   watch.isPromptDue = prompt !== ''
+  watch.isReleaseDue = false
   figures.renew()
   const started = startAgain(session, conversation, {
     billing: how.billing,
@@ -137,8 +138,9 @@ export async function start(watch: Watch, how: Extract<Action, { type: 'start' }
  * What was queued, and ended with the child: the next one is asked it, or, where it is asked nothing, it stands in the
  * input box before the draft.
  */
-async function keepQueue({ conversation, kept, queuedSince }: Watch, isAsked: boolean): Promise<void> {
-  const unsent = await readUnsent(conversation.transcript(), queuedSince)
+async function keepQueue(watch: Watch, isAsked: boolean): Promise<void> {
+  const { conversation, inputBox, kept, queuedSince: since } = watch
+  const unsent = await readUnsent(conversation.transcript(), { since, submitted: inputBox.submitted() })
   if (unsent.length === 0) return
   if (isAsked) kept.unshift(...unsent.flatMap((prompt) => [renderText(prompt), ENTER]))
   else kept.unshift(renderText(unsent.join('\n') + (kept.length > 0 ? '\n' : '')))

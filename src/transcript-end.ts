@@ -1,7 +1,8 @@
 import { parseJson } from './core/json.ts'
 import { SPEND_MARKERS } from './core/message-usage.ts'
-import { findUnsent, PROMPT_MARKERS } from './core/prompts.ts'
+import { PROMPT_MARKERS } from './core/prompts.ts'
 import { isObject } from './core/settings.ts'
+import { findUnsent } from './core/unsent.ts'
 import { readLinesBackwards } from './lines.ts'
 
 /** So many rows at most: what a child wrote as it ended, and nobody has read yet. */
@@ -12,9 +13,12 @@ export function readEnd(transcript: string | undefined): Promise<unknown[]> {
   return readLastRows(transcript, { contains: SPEND_MARKERS })
 }
 
-/** What was queued since an epoch ms, and never sent; nothing where the transcript cannot be read. */
-export async function readUnsent(transcript: string | undefined, since: number): Promise<string[]> {
-  return findUnsent(await readLastRows(transcript, { contains: PROMPT_MARKERS, since }))
+/** What was queued since an epoch ms and never sent, see `findUnsent`; nothing where the transcript cannot be read. */
+export async function readUnsent(
+  transcript: string | undefined,
+  { since, submitted }: { since: number; submitted: readonly string[] },
+): Promise<string[]> {
+  return findUnsent(await readLastRows(transcript, { contains: PROMPT_MARKERS, since }), submitted)
 }
 
 async function readLastRows(

@@ -25,55 +25,14 @@ function readText(row: Record<string, unknown>): string | undefined {
   return parts.map((part) => (typeof part.text === 'string' ? part.text : '')).join('')
 }
 
-/**
- * Prompts that the user put into the queue and that went nowhere, in order: Claude Code ended before it sent them, or
- * with what it had taken from the queue. `rows` are those of one child, the oldest first.
- */
-export function findUnsent(rows: readonly unknown[]): string[] {
-  const queue: string[] = []
-  for (const row of rows) {
-    const prompt = readPrompt(row)
-    if (prompt !== undefined && queueChange(row) > 0) queue.push(withoutTags(prompt).trim())
-    else leaveQueue(queue, prompt ?? readTaken(row))
-  }
-  return queue
-}
-
-/** What was sent with the turn that ran, or taken back into the input box. */
-function readTaken(row: unknown): string | undefined {
-  if (!isObject(row) || row.type !== 'queue-operation' || queueChange(row) > 0) return undefined
-  return typeof row.content === 'string' ? row.content : undefined
-}
-
-/** Some versions send all that was queued as one prompt. */
-function leaveQueue(queue: string[], text: string | undefined): void {
-  if (text === undefined) return
-  let rest = tidyLines(text)
-  for (let at = 0; at < queue.length; ) {
-    const queued = tidyLines(queue[at] ?? '')
-    const next = rest.replace(queued, () => '\n')
-    if (next === rest) at += 1
-    else queue.splice(at, 1)
-    rest = next
-  }
-}
-
-/** Whole lines, without the tags that Claude Code puts around a paste. */
-function tidyLines(text: string): string {
-  const lines = withoutTags(text).split(/[\r\n]+/)
-  return `\n${lines
-    .map((line) => line.trim())
-    .filter((line) => line !== '')
-    .join('\n')}\n`
-}
-
 /** True for the same words, as they were typed and as the transcript has them. */
 export function isSamePrompt(one: string, other: string): boolean {
   const tidy = (text: string) => withoutTags(text).replace(/\s/g, '')
   return tidy(one) === tidy(other)
 }
 
-function withoutTags(text: string): string {
+/** Claude Code puts tags of its own around a long paste. */
+export function withoutTags(text: string): string {
   return text.replace(/\n*<pasted_content[^>]*>\n?|\n?<\/pasted_content>/g, '\n')
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { findUnsent, PROMPT_MARKERS, readPrompt } from '../../src/core/prompts.ts'
+import { PROMPT_MARKERS, readPrompt } from '../../src/core/prompts.ts'
 
 const TEXT = { role: 'user', content: 'Go on' }
 
@@ -75,55 +75,5 @@ describe('readPrompt', () => {
     ['a list', [{ type: 'user', message: TEXT }]],
   ])('is not %s', (_, row) => {
     expect(readPrompt(row)).toBe(undefined)
-  })
-})
-
-describe('findUnsent', () => {
-  const enqueue = (content: string) => ({ type: 'queue-operation', operation: 'enqueue', content })
-  const dequeue = { type: 'queue-operation', operation: 'dequeue' }
-  const leave = (operation: string, content: string) => ({ type: 'queue-operation', operation, content })
-  const user = (content: string) => ({ type: 'user', message: { content } })
-
-  test.each<[string, unknown[], string[]]>([
-    ['nothing was queued', [user('one')], []],
-    [
-      'what was never taken from the queue',
-      [user('one'), enqueue('two'), enqueue('three')],
-      ['two', 'three'],
-    ],
-    [
-      'what was taken from it and never sent',
-      [enqueue('two'), enqueue('three'), dequeue, dequeue],
-      ['two', 'three'],
-    ],
-    [
-      'not what was sent',
-      [enqueue('two'), enqueue('three'), dequeue, dequeue, user('two'), user('three')],
-      [],
-    ],
-    ['the rest', [enqueue('two'), enqueue('three'), dequeue, dequeue, user('two')], ['three']],
-    ['not what was sent as one prompt', [enqueue('two'), enqueue('three'), dequeue, user('two\nthree')], []],
-    ['the same words twice', [enqueue('yes'), enqueue('yes'), dequeue, user('yes')], ['yes']],
-    ['not words that are only a part', [enqueue('y'), dequeue, user('yes')], ['y']],
-    ['not what went with the turn that ran', [enqueue('two'), leave('remove', 'two')], []],
-    [
-      'not what went back into the box',
-      [enqueue('two'), enqueue('three'), leave('popAll', 'two\nthree')],
-      [],
-    ],
-    [
-      'a paste without its tags',
-      [enqueue('see\n\n<pasted_content id="1f">\n1\n2\n</pasted_content>')],
-      ['see\n1\n2'],
-    ],
-    [
-      'not a paste between tags',
-      [enqueue('see\n1\n2'), user('see\n\n<pasted_content id="1f">\n1\n2\n</pasted_content>')],
-      [],
-    ],
-    ['not what was sent before it was queued', [user('two'), enqueue('two')], ['two']],
-    ['not the end of a task', [enqueue('<task-notification>')], []],
-  ])('%s', (_, rows, unsent) => {
-    expect(findUnsent(rows)).toEqual(unsent)
   })
 })

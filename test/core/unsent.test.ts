@@ -1,0 +1,64 @@
+import { describe, expect, test } from 'vitest'
+import { findUnsent } from '../../src/core/unsent.ts'
+
+describe('findUnsent', () => {
+  const enqueue = (content: string) => ({ type: 'queue-operation', operation: 'enqueue', content })
+  const dequeue = { type: 'queue-operation', operation: 'dequeue' }
+  const leave = (operation: string, content: string) => ({ type: 'queue-operation', operation, content })
+  const user = (content: string) => ({ type: 'user', message: { content } })
+
+  test.each<[string, unknown[], string[]]>([
+    ['nothing was queued', [user('one')], []],
+    [
+      'what was never taken from the queue',
+      [user('one'), enqueue('two'), enqueue('three')],
+      ['two', 'three'],
+    ],
+    [
+      'what was taken from it and never sent',
+      [enqueue('two'), enqueue('three'), dequeue, dequeue],
+      ['two', 'three'],
+    ],
+    [
+      'not what was sent',
+      [enqueue('two'), enqueue('three'), dequeue, dequeue, user('two'), user('three')],
+      [],
+    ],
+    ['the rest', [enqueue('two'), enqueue('three'), dequeue, dequeue, user('two')], ['three']],
+    ['not what was sent as one prompt', [enqueue('two'), enqueue('three'), dequeue, user('two\nthree')], []],
+    ['the same words twice', [enqueue('yes'), enqueue('yes'), dequeue, user('yes')], ['yes']],
+    ['not words that are only a part', [enqueue('y'), dequeue, user('yes')], ['y']],
+    ['not what went with the turn that ran', [enqueue('two'), leave('remove', 'two')], []],
+    [
+      'not what went back into the box',
+      [enqueue('two'), enqueue('three'), leave('popAll', 'two\nthree')],
+      [],
+    ],
+    [
+      'a paste without its tags',
+      [enqueue('see\n\n<pasted_content id="1f">\n1\n2\n</pasted_content>')],
+      ['see\n1\n2'],
+    ],
+    [
+      'not a paste between tags',
+      [enqueue('see\n1\n2'), user('see\n\n<pasted_content id="1f">\n1\n2\n</pasted_content>')],
+      [],
+    ],
+    ['not what was sent before it was queued', [user('two'), enqueue('two')], ['two']],
+    ['not the end of a task', [enqueue('<task-notification>')], []],
+  ])('%s', (_, rows, unsent) => {
+    expect(findUnsent(rows, [])).toEqual(unsent)
+  })
+
+  // As 2.1.330 writes what is queued before the conversation's first row.
+  test('what was queued without its words, by what was typed', () => {
+    const untold = { type: 'queue-operation', operation: 'enqueue' }
+    const rows = [untold, untold, untold, user('one'), dequeue, user('two'), dequeue, user('three')]
+    expect(findUnsent(rows, ['four'])).toEqual(['four'])
+    expect(findUnsent(rows, ['a command', 'four'])).toEqual(['four'])
+    expect(findUnsent(rows, [])).toEqual([])
+    expect(findUnsent([...rows, dequeue], ['four'])).toEqual(['four'])
+    expect(findUnsent([...rows, dequeue, user('four')], [])).toEqual([])
+    expect(findUnsent([untold, user('one'), enqueue('three')], ['two'])).toEqual(['two', 'three'])
+  })
+})
