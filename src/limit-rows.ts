@@ -1,5 +1,6 @@
 import { mostUsd, wouldReach } from './core/budget.ts'
 import { type Limit, limitKey, parseApiFailure, parseLimit } from './core/limit.ts'
+import { isClockBehind } from './core/policy.ts'
 import { queueChange, readPrompt } from './core/prompts.ts'
 import { readRunning } from './core/running.ts'
 import { isObject } from './core/settings.ts'
@@ -8,12 +9,19 @@ import { explainMissingKey } from './key.ts'
 import { localZone } from './reserved-row.ts'
 import { readLastUsage } from './transcript.ts'
 
+/** A row that is from later than now by more than this, in ms, is from before the clock was set back. */
+const AHEAD_MS = 5000
+
 /** Takes one row of the conversation's transcript, or of a subagent's. */
 export function readRow(watch: Watch, row: unknown): void {
-  const { session, state, inputBox, running, spending } = watch
+  const { session, inputBox, running, spending } = watch
+  const now = session.world.now()
+  if (isClockBehind(watch.state, now)) watch.dispatch({ type: 'clock', now })
+  const { state } = watch
   const at = timeOf(row)
+  const isAhead = at !== undefined && at > now + AHEAD_MS
   // Of a conversation that was there before, the end is read again.
-  if (at === undefined || at >= state.startedAt) {
+  if (at === undefined || (at >= state.startedAt && !isAhead)) {
     readRunning(running, row)
     watch.queued = Math.max(0, watch.queued + queueChange(row))
     const prompt = readPrompt(row)
@@ -24,12 +32,13 @@ export function readRow(watch: Watch, row: unknown): void {
     }
   }
   spending.take(row)
+  if (isAhead) return
   if (state.billing === 'api') {
     const failure = parseApiFailure(row)
     if (failure !== undefined) watch.dispatch({ type: 'failure', failure, at })
     return
   }
-  const limit = parseLimit(row, { now: session.world.now(), timeZone: localZone() })
+  const limit = parseLimit(row, { now, timeZone: localZone() })
   if (limit === undefined) return
   const version = isObject(row) && typeof row.version === 'string' ? row.version : undefined
   void meetLimit(watch, limit, version)

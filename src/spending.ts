@@ -125,7 +125,10 @@ export function openSpending(options: {
       costs.set(sessionId, written)
     }
     const usage = parseUsage(row)
-    if (last === undefined || usage === undefined || usage.at < last.since) return
+    if (last === undefined || usage === undefined) return
+    // The clock was set back: what is paid for now is from before the stretch, by its old hands.
+    if (last.until === Infinity && now() < last.since) last.since = Math.min(usage.at, now()) - LATE_MS
+    if (usage.at < last.since) return
     if (usage.at > last.until) {
       last.isOver = true
       return
@@ -133,7 +136,7 @@ export function openSpending(options: {
     billFor(last, sessionId, table).spend.add(usage)
   }
   const billFor = (stretch: Stretch, sessionId: string, table: Prices) => {
-    const spend = createSpend(table, { since: stretch.since, dayOf })
+    const spend = createSpend(table, { since: 0, dayOf })
     const fresh = { spend, costBefore: costs.get(sessionId), costAfter: undefined, figures: undefined }
     const bill: Bill = stretch.bills.get(sessionId) ?? fresh
     stretch.bills.set(sessionId, bill)

@@ -1,4 +1,4 @@
-import { nextLook } from './core/policy.ts'
+import { isClockBehind, nextLook } from './core/policy.ts'
 import type { Watch } from './fallback.ts'
 import { DRAFT_MS } from './switch.ts'
 
@@ -10,11 +10,13 @@ const LOOK_MS = 60_000
 
 export function scheduleLook(watch: Watch): void {
   clearTimeout(watch.look)
+  const setAt = watch.session.world.now()
+  if (isClockBehind(watch.state, setAt)) return watch.dispatch({ type: 'clock', now: setAt })
   const at = nextLook(watch.state)
   const { notice } = watch.state
   if (at === undefined) return
   const isWaiting = notice.type === 'api' && notice.back === 'waiting'
-  const wait = Math.min(LOOK_MS, Math.max(isWaiting ? 1000 : 0, at - watch.session.world.now()))
+  const wait = Math.min(LOOK_MS, Math.max(isWaiting ? 1000 : 0, at - setAt))
   watch.look = setTimeout(() => {
     const { session, state, conversation, spending } = watch
     const now = session.world.now()
@@ -31,7 +33,7 @@ export function scheduleLook(watch: Watch): void {
 function isReady(watch: Watch): boolean {
   const { session, conversation, inputBox, typing, kept, running } = watch
   // Keys that are not followed, as those that fetch an earlier prompt, may have filled the box.
-  const isLeft = inputBox.isSure() || session.world.now() - inputBox.lastKeyAt() >= DRAFT_MS
+  const isLeft = inputBox.isSure() || Math.abs(session.world.now() - inputBox.lastKeyAt()) >= DRAFT_MS
   const isBlank = inputBox.isEmpty() && isLeft && !typing.isHeld() && kept.length === 0
   const isIdle = conversation.status() === 'idle' && !watch.isPromptDue
   return isIdle && isBlank && running.tasks.size === 0

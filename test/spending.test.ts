@@ -111,6 +111,23 @@ test('adds two stretches up, and leaves out what the subscription paid between t
   expect(await ledger()).toMatchObject([{ usd: 3 }])
 })
 
+test('counts on when the clock is set back, but not what the subscription pays after that', async () => {
+  const { spending, last, clock, ledger } = setUp()
+  const hour = 3_600_000
+  await spending.begin(NOW)
+  spending.take(answer(1))
+  clock.now = NOW - 3 * hour
+  spending.take(answer(2, { at: clock.now - 50 }))
+  spending.take(answer(4, { at: clock.now + 10 }))
+  spending.end(clock.now + 20)
+  spending.take(answer(8, { at: clock.now + 30 }))
+  clock.now -= 3 * hour
+  spending.take(answer(16, { at: clock.now }))
+  await spending.refresh()
+  expect(last()).toEqual({ session: 7, day: 7, isLowerBound: false })
+  expect(await ledger()).toMatchObject([{ usd: 7 }])
+})
+
 test('takes what Claude Code itself says where that is more, and only of what the key paid', async () => {
   const { spending, last, ledger } = setUp()
   await spending.begin(NOW)

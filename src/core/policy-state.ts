@@ -90,6 +90,8 @@ export type Input =
   | { type: 'spent'; spent: Spent }
   /** `isReady`: the turn has ended, the input box is empty, and nothing of the conversation runs in the background. */
   | { type: 'time'; now: number; isReady: boolean }
+  /** The clock was set back to this, as `isClockBehind` tells. */
+  | { type: 'clock'; now: number }
   /** The child cannot be told to end yet. */
   | { type: 'held'; waitsFor: string }
   /** The child could not be stopped for a switch: it goes on. */

@@ -55,6 +55,8 @@ export function transition(state: State, input: Input, rules: Rules): Step {
       return countSpent(state, input.spent, rules)
     case 'time':
       return lookAtClock(state, input, rules)
+    case 'clock':
+      return stay(mendClock(state, input.now))
     case 'held': {
       const { notice } = state
       if (notice.type !== 'switching') return stay(state)
@@ -312,12 +314,25 @@ function lookAtClock(before: State, input: Extract<Input, { type: 'time' }>, rul
   return switchTo(returning, { billing: 'subscription', prompt: false, limit: undefined, notice: back })
 }
 
-/** Where the clock was set back, what lies ahead by its old hands is not waited for. */
+/** True where the clock has been set back since: what happens now would be taken for the past. */
+export function isClockBehind({ startedAt, clearedAt = 0 }: State, now: number): boolean {
+  return now < startedAt || now < clearedAt
+}
+
+/** Rows are read this much later than they were written at most, in ms. */
+const LATE_MS = 10_000
+
+/** Where the clock was set back, what lies ahead by its old hands is not waited for, nor does it make now the past. */
 function mendClock(state: State, now: number): State {
-  const { notice, returnedAt } = state
-  const mended =
-    notice.type === 'returned' ? { ...notice, until: Math.min(notice.until, now + RETURNED_MS) } : notice
-  return { ...state, notice: mended, returnedAt: returnedAt && Math.min(returnedAt, now) }
+  const { notice, returnedAt, startedAt, clearedAt } = state
+  const until = now + RETURNED_MS
+  return {
+    ...state,
+    notice: notice.type === 'returned' ? { ...notice, until: Math.min(notice.until, until) } : notice,
+    returnedAt: returnedAt && Math.min(returnedAt, now),
+    startedAt: startedAt > now ? now - LATE_MS : startedAt,
+    clearedAt: clearedAt !== undefined && clearedAt > now ? now - LATE_MS : clearedAt,
+  }
 }
 
 function offerBack(state: State, told: ApiNotice): Step {

@@ -6,6 +6,7 @@ import {
   type Billing,
   type Input,
   initialState,
+  isClockBehind,
   nextLook,
   type Rules,
   type State,
@@ -824,6 +825,26 @@ describe('the way back', () => {
     expect(nextLook(set)).toBe(START - 3_600_000 + 10_000)
   })
 
+  test('a clock that was set back makes nothing of what happens now the past', () => {
+    const hour = 3_600_000
+    const set: Input = { type: 'clock', now: START - hour }
+    const now: Limit = { ...LIMIT, at: START - hour }
+    const isBehind = (inputs: Input[]) => isClockBehind(run(inputs, AUTO).state, START - hour)
+    expect([isBehind([]), isBehind([set])]).toEqual([true, false])
+    expect([run([meet(now)], AUTO).actions, run([set, meet(now)], AUTO).actions]).toEqual([
+      [],
+      [{ type: 'stop' }],
+    ])
+    // What was known to be over then may hold again.
+    const cleared: Input[] = [{ type: 'cleared', now: START + hour }]
+    const later: Limit = { ...LIMIT, at: START + 2000 }
+    expect(isClockBehind(run(cleared, AUTO).state, START + 1000)).toBe(true)
+    expect(run([...cleared, meet(later)], AUTO).notice).toMatchObject({ type: 'offer' })
+    expect(run([...cleared, { ...set, now: START + 1000 }, meet(later)], AUTO).actions).toHaveLength(1)
+    const failed = run([...onKey, set, fail(CREDIT, START - hour)], AUTO)
+    expect(failed.notice).toMatchObject({ failure: CREDIT })
+  })
+
   test('stays open beside trouble on the key', () => {
     const inputs = [...onKey, look(due, false), fail(CREDIT, due + 5000)]
     expect(run(inputs, AUTO).notice).toMatchObject({ back: 'waiting', failure: CREDIT, limit: LIMIT })
@@ -931,6 +952,7 @@ const input: fc.Arbitrary<Input> = fc.oneof(
       { type: 'reminded' },
       { type: 'dismiss' },
       { type: 'cleared', now: NOW },
+      { type: 'clock', now: START - 3_600_000 },
       { type: 'held', waitsFor: 'your draft' },
       { type: 'stuck', reason: 'the disk is full' },
     ),
