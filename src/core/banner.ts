@@ -175,9 +175,10 @@ function describeApi(notice: ApiNotice, context: BannerContext): Line {
   }
 }
 
-/** From that version on Claude Code leaves out the thinking that another login has signed. */
+/** What helps comes first: the API's own words may be long. */
 function describeFailure({ type, text }: ApiFailure): string {
-  return type === 'thinking' ? 'use Claude Code 2.1.152 or later: earlier thinking is refused' : text
+  if (type !== 'thinking') return text
+  return `update Claude Code (2.1.152 or later): ${text}`
 }
 
 /** ` · subscription back at 4:13pm` */

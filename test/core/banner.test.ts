@@ -152,6 +152,18 @@ describe('renderBanner', () => {
     `)
   })
 
+  test('says first what helps against stale thinking signatures', () => {
+    const text = 'API Error: 400 messages.1.content.0: Invalid `signature` in `thinking` block'
+    const failure: ApiFailure = { type: 'thinking', text, effect: 'tell' }
+    expect(widths({ type: 'api', limit: LIMIT, failure })).toMatchInlineSnapshot(`
+      [
+        " ⚠ API billing: update Claude Code (2.1.152 or later): API Error: 400 messages.1.content.0: Invalid \`signature\` in \`thinking\` block · Ctrl+] return",
+        " ⚠ API billing: update Claude Code (2.1.152 or later): API Error: 400 messages.1.c… · Ctrl+] return",
+        " ⚠ API billing: update… · Ctrl+] return",
+      ]
+    `)
+  })
+
   test('says what went wrong on the key', () => {
     expect(widths({ type: 'api', limit: LIMIT, failure: CREDIT })).toMatchInlineSnapshot(`
       [
