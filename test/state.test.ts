@@ -196,6 +196,19 @@ describe('a file that is not ours', () => {
     expect(logged).toEqual([`Cannot use ${file}: it holds no JSON object.`])
   })
 
+  test('is nothing truncated at any byte, and the next change makes it whole again', async () => {
+    await open().update(withLimit)
+    const whole = fs.readFileSync(file)
+    // Without its last line feed it is whole.
+    for (let length = 1; length < whole.length - 1; length++) {
+      fs.writeFileSync(file, whole.subarray(0, length))
+      const { read, update } = open()
+      expect(await read(), `${length} bytes`).toEqual(emptyState())
+      expect(await update(withLimit), `${length} bytes`).toEqual(withLimit())
+      expect(fs.readFileSync(file)).toEqual(whole)
+    }
+  })
+
   test('is no matter when empty', async () => {
     fs.writeFileSync(file, '')
     expect(await open().update(withLimit)).toEqual(withLimit())
