@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished } from 'vitest'
@@ -17,6 +18,7 @@ export function eventually<T>(read: () => T) {
 }
 
 /** No program but the shell itself: claudef's environment is nobody else's business. */
+const coresScript = 'ulimit -c unlimited; exec "$@"'
 const afterLinesScript =
   'line=0; while [ $line -lt "$0" ]; do line=$((line + 1)); echo $line; done; exec "$@"'
 
@@ -28,6 +30,8 @@ export type SetupOptions = Omit<HomeOptions, 'apiUrl'> & {
   auto?: boolean
   /** CLAUDE_FALLBACK_API_KEY; `key` by default. */
   fallbackKey?: string | false
+  /** A small disk for what claudef alone writes: state, ledger and log, and its session folders as well. */
+  disk?: 'home' | 'home and temporary'
 }
 
 export type RunOptions = {
@@ -37,6 +41,8 @@ export type RunOptions = {
   compareTermios?: boolean
   /** The shell's screen is full, the cursor in its last row. */
   afterLines?: number
+  /** Whoever crashes writes a core file into its folder (where the kernel does not send it elsewhere). */
+  cores?: boolean
   /** The real Claude Code without claudef, to compare with. */
   bare?: boolean
 }
@@ -61,13 +67,17 @@ export async function setUp(options: SetupOptions = {}) {
   const home = makeHome({ ...options, apiUrl: api.url })
   const owners = () => screens.flatMap((screen) => pidOf(screen) ?? [])
   const leaks = watchForLeaks({ secret: key, folder: home.root, owners })
-  onTestFinished(() => tearDown({ api, home, screens, leaks }))
+  const disk = options.disk && makeDisk(home, options.disk)
+  onTestFinished(() => tearDown({ api, home, screens, leaks, disk }))
   const claude = recordStarts(join(home.root, 'bin'))
   const env = claudefEnvironment(home, claude.path, options)
   return {
     api,
     home,
     env,
+    disk,
+    /** The folder of claudef's log, state and ledger. */
+    ownHome: ownHomeOf(home),
     starts: claude.starts,
     /** Runs claudef with these arguments on a screen of its own. */
     run: async (args: string[] = [], more: RunOptions = {}) => {
@@ -82,7 +92,7 @@ export async function setUp(options: SetupOptions = {}) {
     /** Answers the trust dialog of one more folder in advance. */
     trust: (folder: string) => trustFolder(join(home.home, '.claude.json'), folder),
     /** What claudef has written to its log; empty where it has said nothing. */
-    log: () => readIfAny(join(home.home, '.claude_fallback_error.log')),
+    log: () => readIfAny(join(ownHomeOf(home), '.claude_fallback_error.log')),
     /** The conversation that a running Claude Code says it is in. */
     sessionOf: (pid: number): string | undefined => {
       const state = readIfAny(join(home.configDir, 'sessions', `${pid}.json`))
@@ -96,9 +106,10 @@ type Parts = {
   home: Home
   screens: Screen[]
   leaks: ReturnType<typeof watchForLeaks>
+  disk: Disk | undefined
 }
 
-async function tearDown({ api, home, screens, leaks }: Parts): Promise<void> {
+async function tearDown({ api, home, screens, leaks, disk }: Parts): Promise<void> {
   try {
     leaks.checkProcesses()
     for (const screen of screens) leaks.checkText(screen.history())
@@ -111,8 +122,47 @@ async function tearDown({ api, home, screens, leaks }: Parts): Promise<void> {
   } finally {
     leaks.stop()
     await api.close()
+    disk?.remove()
     home.cleanup()
   }
+}
+
+type Disk = ReturnType<typeof makeDisk>
+
+/** It is mounted for this suite alone: `run.js` gives it a mount namespace. */
+function makeDisk(home: Home, what: 'home' | 'home and temporary') {
+  const path = join(home.root, 'disk')
+  const mount = (...args: string[]) => execFileSync('mount', [...args, path], { stdio: 'pipe' })
+  mkdirSync(path)
+  mount('-t', 'tmpfs', '-o', 'size=256k,mode=700', 'none')
+  for (const name of ['home', 'tmp']) mkdirSync(join(path, name))
+  home.env.CLAUDE_FALLBACK_HOME = join(path, 'home')
+  // Claude Code's own scratch files stay where they were: CLAUDE_CODE_TMPDIR.
+  if (what === 'home and temporary') home.env.TMPDIR = join(path, 'tmp')
+  return {
+    fill: () => fillDisk(join(path, 'filler')),
+    /** A file that is being written holds it up. */
+    lock: () => eventually(() => attempt(() => mount('-o', 'remount,ro'))).toBe(true),
+    unlock: () => mount('-o', 'remount,rw'),
+    remove: () => execFileSync('umount', ['--lazy', path]),
+  }
+}
+
+function fillDisk(file: string): void {
+  for (const size of [4096, 1]) while (attempt(() => appendFileSync(file, Buffer.alloc(size))));
+}
+
+function attempt(work: () => unknown): boolean {
+  try {
+    work()
+    return true
+  } catch {
+    return false
+  }
+}
+
+function ownHomeOf(home: Home): string {
+  return home.env.CLAUDE_FALLBACK_HOME ?? home.home
 }
 
 function claudefEnvironment(home: Home, claude: string, { auto = true, fallbackKey = key }: SetupOptions) {
@@ -126,10 +176,11 @@ function claudefEnvironment(home: Home, claude: string, { auto = true, fallbackK
 }
 
 function openScreenOf(command: string[], env: Record<string, string>, options: RunOptions & { cwd: string }) {
-  const { cwd, compareTermios = false, afterLines = 0 } = options
+  const { cwd, compareTermios = false, afterLines = 0, cores = false } = options
+  const shell = cores ? ['/bin/sh', '-c', coresScript, 'sh'] : []
   return openScreen({
     file: '/bin/sh',
-    args: ['-c', afterLinesScript, String(afterLines), ...command],
+    args: ['-c', afterLinesScript, String(afterLines), ...shell, ...command],
     cwd,
     env: { ...env, ...options.env },
     rows: 40,

@@ -1,4 +1,4 @@
-import { type Dirent, readdirSync, readFileSync } from 'node:fs'
+import fs, { type Dirent, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export type LeakOptions = {
@@ -20,12 +20,18 @@ export function watchForLeaks(options: LeakOptions) {
   const found = new Set<string>()
   const needles = needlesOf(options.secret)
   const has = (text: string) => needles.some((needle) => text.includes(needle))
+  const hasAny = (path: string) => {
+    for (const piece of piecesOf(path)) if (has(piece)) return true
+    return false
+  }
   const checkProcesses = () => {
     for (const pid of processIds()) {
+      // First: of one that has gone since nothing more can be said than what is in its environment.
+      const parent = parentOf(pid)
       const args = readIfAny(`/proc/${pid}/cmdline`)
       const isInArgs = has(args)
       if (!isInArgs && !has(readIfAny(`/proc/${pid}/environ`))) continue
-      if (mayKnow(pid, args, options.owners())) continue
+      if (mayKnow({ pid, parent, args }, options.owners())) continue
       found.add(`${isInArgs ? 'the arguments' : 'the environment'} of ${describe(pid, args)}`)
     }
   }
@@ -33,7 +39,7 @@ export function watchForLeaks(options: LeakOptions) {
   return {
     checkProcesses,
     checkFiles: () => {
-      for (const path of filesBelow(options.folder)) if (has(readIfAny(path))) found.add(path)
+      for (const path of filesBelow(options.folder)) if (hasAny(path)) found.add(path)
     },
     /** What was on a screen: only the secret's last four characters may show. */
     checkText: (text: string) => {
@@ -65,8 +71,9 @@ function needlesOf(secret: string): string[] {
 /**
  * claudef itself, a fork of it that has not become another program yet, and what this test put around it.
  */
-function mayKnow(pid: number, args: string, owners: number[]): boolean {
-  const parents = ancestorsOf(pid)
+function mayKnow(looked: { pid: number; parent: number; args: string }, owners: number[]): boolean {
+  const { pid, parent, args } = looked
+  const parents = [parent, ...ancestorsOf(parent)]
   if (owners.includes(pid) || owners.some((owner) => readIfAny(`/proc/${owner}/cmdline`) === args))
     return true
   return parents.includes(process.pid) && !parents.some((parent) => owners.includes(parent))
@@ -108,6 +115,25 @@ function listFolder(folder: string): Dirent[] {
     return []
   }
 }
+
+/** Of a file of any size, such as a core dump; each piece begins with the end of the one before. */
+function* piecesOf(path: string): Generator<string> {
+  const size = fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  if (size <= PIECE_BYTES) return yield readIfAny(path)
+  const file = fs.openSync(path, 'r')
+  try {
+    const piece = Buffer.alloc(PIECE_BYTES)
+    for (let at = 0; at < size; at += PIECE_BYTES - OVERLAP_BYTES) {
+      yield piece.toString('latin1', 0, fs.readSync(file, piece, 0, PIECE_BYTES, at))
+    }
+  } finally {
+    fs.closeSync(file)
+  }
+}
+
+const PIECE_BYTES = 64 * 2 ** 20
+/** Longer than what is searched for. */
+const OVERLAP_BYTES = 1024
 
 /** One character per byte; empty for what has gone. */
 function readIfAny(path: string): string {

@@ -13,7 +13,7 @@ export type Moment = {
 /** The prompt that meets the limit. */
 export const LIMITED_PROMPT = 'remember the number 4711'
 
-/** Ten moments of a switch, from the start of the session to the answer that the key has paid. */
+/** Moments of a switch, ten of them after the start, from the start of the session to the answer that the key has paid. */
 export const MOMENTS: Moment[] = [
   {
     name: 'at the start',
@@ -25,6 +25,7 @@ export const MOMENTS: Moment[] = [
   afterSwitching(30),
   afterSwitching(80),
   afterSwitching(150),
+  afterSwitching(300),
   { ...meet('at the second start'), come: async (...where) => meetLimit(where, () => starts(where[0], 2)) },
   {
     ...meet('while the second one starts'),

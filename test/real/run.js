@@ -1,6 +1,6 @@
 // Runs the suite `real`: installs the real Claude Code into the ignored cache, then starts vitest in a
-// network namespace that has nothing but loopback. Arguments are file filters; with `--full` the faults that take long
-// are tried too.
+// network namespace that has nothing but loopback, and in a mount namespace of its own, for small disks that are to be
+// full. Arguments are file filters; with `--full` the faults that take long are tried too.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -55,8 +55,8 @@ const installClaude = () => {
 const runIsolated = (words) => {
   const isFull = words.includes('--full')
   const filters = words.filter((word) => word !== '--full')
-  // Only root may make a network namespace; others do it as root of a user namespace of their own.
-  const unshareOptions = process.getuid() === 0 ? ['-n'] : ['-r', '-n']
+  // Only root may make a namespace; others do it as root of a user namespace of their own.
+  const unshareOptions = process.getuid() === 0 ? ['-n', '-m'] : ['-r', '-n', '-m']
   const inside = 'ip link set lo up && exec "$0" "$@"'
   const vitest = [
     `${repository}node_modules/vitest/vitest.mjs`,
