@@ -1,93 +1,36 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
 import type { Behaviour } from '../../fixtures/api/replies.js'
-import type { Screen } from '../support/screen.ts'
 import { eventually, type Setup, setUp } from './claudef.ts'
-import { processesIn } from './leak.ts'
-import { lastWords, turnsOf } from './limit.ts'
+import {
+  endOf,
+  expectWhole,
+  FIRST_PROMPT,
+  faults,
+  helpersOf,
+  isHelper,
+  killIfAny,
+  note,
+  openWithTurn,
+  renderTable,
+  spins,
+  untilQuiet,
+} from './faults.ts'
+import { askOnce, bottomRow, lastWords, openSession, turnsOf } from './limit.ts'
 import { LIMITED_PROMPT, MOMENTS, type Moment } from './moments.ts'
 
 const isFull = process.env.CLAUDEF_TEST_FULL === '1'
 const table = fileURLToPath(new URL('./faults.md', import.meta.url))
-const FIRST_PROMPT = 'remember the number 4710'
+const SWITCH_KEY = '\x1d'
 
-/** What was tried, and how it went: written down once all of it has been. */
-const outcomes = new Map<string, { runs: number; outcomes: Set<string> }>()
-
-function note(fault: string, outcome: string): void {
-  const known = outcomes.get(fault) ?? { runs: 0, outcomes: new Set() }
-  outcomes.set(fault, { runs: known.runs + 1, outcomes: known.outcomes.add(outcome) })
-}
-
-afterAll(() => {
-  const rows = [...outcomes].map(
-    ([fault, { runs, outcomes }]) => `| ${fault} | ${runs} | ${[...outcomes].join('; ')} |`,
-  )
-  const head = `# Faults on the real Claude Code
-
-Written by \`npm run test:real -- faults${isFull ? ' --full' : ''}\`. After each run: no process is left, the terminal has the attributes it
-had before (where claudef lived to put them back), claudef's files are whole, and the conversation goes on with every
-prompt in it.
-
-| Fault | Runs | Outcome |
-| --- | --- | --- |
-`
-  if (isComplete) writeFileSync(table, `${head}${rows.join('\n')}\n`)
-})
-
-/** A run of single tests leaves the table alone. */
+/** A run of single tests, or of the core set, leaves the table alone. */
 let isComplete = false
 
-/** One turn that the subscription pays stands on the disk. */
-async function openWithTurn(setup: Setup): Promise<Screen> {
-  const screen = await setup.run([], { compareTermios: true })
-  await screen.waitFor('Claude Max')
-  await screen.submit(FIRST_PROMPT)
-  await screen.waitFor('Mock reply via subscription.')
-  await eventually(() => JSON.stringify(setup.home.transcripts())).toContain('Mock reply via subscription.')
-  return screen
-}
-
-/** What must hold after any fault. */
-async function expectWhole(setup: Setup, screen: Screen, prompts: string[]): Promise<void> {
-  const isKilled = (await endOf(screen)).code === 128 + 9
-  await eventually(() => processesIn(setup.home.root)).toEqual([])
-  if (!isKilled) expect(screen.attributes().after).toBe(screen.attributes().before)
-  expectWholeFiles(setup)
-  const args = setup.starts()[0]?.args ?? []
-  const sessionId = args[args.indexOf('--session-id') + 1] ?? ''
-  setup.api.setBehaviour({})
-  const again = await setup.run(['--resume', sessionId])
-  // A long conversation leaves no room for the header.
-  await again.waitFor('shift+tab to cycle')
-  await again.submit('and now?')
-  await eventually(() => lastWords(turnsOf(setup, 'subscription').at(-1)).join('\n')).toContain('and now?')
-  const sent = JSON.stringify(turnsOf(setup, 'subscription').at(-1)?.body.messages)
-  for (const prompt of prompts) expect(sent).toContain(prompt)
-  await endOf(again)
-}
-
-async function endOf(screen: Screen) {
-  try {
-    screen.signal('SIGTERM')
-  } catch {
-    // It has ended already.
-  }
-  return screen.exit
-}
-
-function expectWholeFiles({ home }: Setup): void {
-  for (const name of readdirSync(home.home).filter((name) => /^\.claude_fallback.*\.jsonl?$/.test(name))) {
-    const text = readFileSync(join(home.home, name), 'utf8')
-    if (name.endsWith('.json')) expect(() => JSON.parse(text), name).not.toThrow()
-    if (!name.endsWith('.jsonl')) continue
-    for (const line of text.split('\n').filter((line) => line !== ''))
-      expect(() => JSON.parse(line)).not.toThrow()
-  }
-  expect(() => JSON.parse(readFileSync(join(home.home, '.claude.json'), 'utf8'))).not.toThrow()
-}
+afterAll((_, suite) => {
+  const hasFailed = suite.tasks.some(({ result }) => result?.state === 'fail')
+  if (isComplete && !hasFailed) writeFileSync(table, renderTable())
+})
 
 const promptsAt = ({ isAfterLimit }: Moment) =>
   isAfterLimit ? [FIRST_PROMPT, LIMITED_PROMPT] : [FIRST_PROMPT]
@@ -119,74 +62,77 @@ test.each(
   await moment.come(setup, screen)
   const starts = setup.starts()
   killIfAny(starts.at(-1)?.pid)
-  const ended = await Promise.race([
-    screen.exit,
-    eventually(() => setup.starts().length).toBe(starts.length + 1),
+  const outcome = await Promise.race([
+    screen.exit.then(() => 'claudef ends as Claude Code did, the terminal restored'),
+    eventually(() => setup.starts().length)
+      .toBe(starts.length + 1)
+      .then(() => 'the switch goes on'),
   ])
   await expectWhole(setup, screen, promptsAt(moment))
-  const how =
-    ended === undefined ? 'the switch goes on' : 'claudef ends as Claude Code did, the terminal restored'
-  note('Claude Code is killed, at a moment of a switch', how)
+  note('Claude Code is killed, at a moment of a switch', outcome)
 })
 
-test.each(isFull ? [1, 2, 3, 4, 5] : [1])('SIGKILL to the helper that fetches the key, run %i', async () => {
+/** How long a helper lives before it is killed, in ms. */
+const lives = [0, 5, 10, 15, 20, 30, 40, 60, 80, 120]
+
+test.each(isFull ? lives : [0])('SIGKILL to each helper that fetches the key, %i ms old', async (ms) => {
   const setup = await setUp()
   const screen = await openWithTurn(setup)
   setup.api.setBehaviour({ subscription: { type: 'limit' } })
   await screen.submit(LIMITED_PROMPT)
-  let killed = 0
+  const seen = new Set<number>()
   const hunt = setInterval(() => {
-    for (const pid of helpersOf(setup)) killed += Number(killIfAny(pid))
+    for (const pid of helpersOf(setup)) {
+      if (!seen.has(pid)) setTimeout(() => isHelper(pid) && killIfAny(pid), ms)
+      seen.add(pid)
+    }
   }, 2)
-  const isOver = (text: string) =>
-    text.includes('Mock reply via api.') || /API billing: |apiKeyHelper/.test(text)
-  await screen.waitFor(isOver, 40_000).finally(() => clearInterval(hunt))
-  expect(killed).toBeGreaterThan(0)
+  const isPaid = (text: string) => text.includes('Mock reply via api.')
+  const isSaid = (text: string) => /API billing: |apiKeyHelper/.test(text)
+  await screen.waitFor((text) => isPaid(text) || isSaid(text), 40_000).finally(() => clearInterval(hunt))
+  expect(seen.size).toBeGreaterThan(0)
   expect(setup.starts().length).toBeLessThanOrEqual(3)
+  const outcome = isPaid(screen.text()) ? 'one that lives long enough brings the key' : 'it is said'
   await expectWhole(setup, screen, [FIRST_PROMPT, LIMITED_PROMPT])
-  note(
-    'the helper is killed each time that it runs',
-    'it is said, or a later one brings the key; nothing loops',
-  )
+  note('each helper is killed, some ms old', `${outcome}; nothing loops`)
 })
+
+/** The subscription's limit has been met, and the key has paid for an answer. */
+async function openOnKey(setup: Setup, limit: Extract<Behaviour, { type: 'limit' }> = { type: 'limit' }) {
+  const screen = await openWithTurn(setup)
+  setup.api.setBehaviour({ subscription: limit })
+  await screen.submit(LIMITED_PROMPT)
+  await screen.waitFor('Mock reply via api.')
+  return screen
+}
+
+const said = 'Claude Code says so; the next prompt goes on'
 
 test.each<[string, Behaviour, string]>([
   ['hangs', { type: 'hang' }, 'Claude Code waits; Esc and the next prompt go on'],
-  ['answers garbage', { type: 'garbage' }, 'Claude Code says so; the next prompt goes on'],
-  ['closes in the middle of an answer', { type: 'cut' }, 'Claude Code says so; the next prompt goes on'],
+  ['answers garbage', { type: 'garbage' }, said],
+  ['closes in the middle of an answer', { type: 'cut' }, said],
+  ['refuses the key for a while', { type: 'badKey' }, `${said} once the key is taken again`],
   [
-    'refuses the key from now on',
-    { type: 'badKey' },
-    'Claude Code says so; the next prompt goes on once the key is taken again',
+    'refuses the signature of a thinking block',
+    { type: 'thinking' },
+    'the row says it, and to use Claude Code 2.1.152 or later; the next prompt goes on',
   ],
 ])('the API %s', async (fault, behaviour, outcome) => {
   const setup = await setUp()
-  const screen = await openWithTurn(setup)
-  setup.api.setBehaviour({ subscription: { type: 'limit' } })
-  await screen.submit(LIMITED_PROMPT)
-  await screen.waitFor('Mock reply via api.')
+  const screen = await openOnKey(setup)
   setup.api.setBehaviour({ subscription: { type: 'limit' }, api: behaviour })
   const asked = turnsOf(setup, 'api').length
   await screen.submit('and the number 4712')
   await eventually(() => turnsOf(setup, 'api').length).toBeGreaterThan(asked)
   // A prompt that comes before the end of the turn is queued, and an Escape with a letter behind it is another key.
-  const spins = (text: string) => /^. \S+…/m.test(text)
   if (behaviour.type === 'hang') {
     await screen.waitFor(spins)
     screen.key('Escape')
   }
-  // Between a prompt and its request, and between two tries, it may be idle for a moment.
-  let quiet = 0
-  const isQuiet = () => statusOf(setup) === 'idle' && !spins(screen.text())
-  await expect
-    .poll(
-      () => {
-        quiet = isQuiet() ? quiet + 1 : 0
-        return quiet
-      },
-      { timeout: 40_000, interval: 50 },
-    )
-    .toBeGreaterThan(20)
+  await untilQuiet(setup, screen)
+  if (behaviour.type === 'thinking')
+    await screen.waitFor(() => /update Claude Code \(2\.1\.152 or later\)/.test(bottomRow(screen)))
   setup.api.setBehaviour({
     subscription: { type: 'limit' },
     api: { type: 'answer', text: 'It is well again.' },
@@ -199,44 +145,97 @@ test.each<[string, Behaviour, string]>([
   note(`the API ${fault}`, outcome)
 })
 
-test('the table is written where all of it was tried', () => {
-  isComplete = outcomes.size === 7
-  expect(existsSync(table) || isComplete).toBe(true)
+const refused = () => /API billing: .*(?:Invalid API key|Please run \/login)/
+
+test('the key is revoked before the reset: it is said, and never offered again', async () => {
+  const setup = await setUp()
+  const screen = await openOnKey(setup)
+  setup.api.setBehaviour({ subscription: { type: 'limit' }, api: { type: 'badKey' } })
+  await screen.submit('and the number 4712')
+  await screen.waitFor(() => refused().test(bottomRow(screen)))
+  await untilQuiet(setup, screen)
+  expect(setup.starts()).toHaveLength(2)
+  screen.type(SWITCH_KEY)
+  await screen.waitFor('Go back to your subscription?')
+  screen.key('Enter')
+  await screen.waitFor('Claude Max')
+  const paid = turnsOf(setup, 'api').length
+  await screen.submit('and the number 4713')
+  await screen.waitFor(() => bottomRow(screen).includes('the API refused the key'))
+  screen.type(SWITCH_KEY)
+  await untilQuiet(setup, screen)
+  expect(bottomRow(screen)).not.toContain('Enter yes')
+  expect([setup.starts().length, turnsOf(setup, 'api').length]).toEqual([3, paid])
+  await expectWhole(setup, screen, [FIRST_PROMPT, LIMITED_PROMPT, '4712', '4713'])
+  note(
+    'the key is revoked in the middle, before the reset',
+    'it is said; the way back is open, and the key is never offered again',
+  )
 })
 
-function helpersOf({ starts }: Setup): number[] {
-  const pid = starts().at(-1)?.pid ?? 0
-  return childrenOf(pid)
-    .flatMap((child) => [child, ...childrenOf(child)])
-    .filter(isHelper)
-}
+test('the key is revoked before the reset, and the reset comes: the session returns', async () => {
+  const setup = await setUp()
+  // One goes back a minute after the reset.
+  const resetsAt = Math.floor(Date.now() / 1000) - 60 + 40
+  const screen = await openOnKey(setup, { type: 'limit', resetsAt })
+  setup.api.setBehaviour({ subscription: { type: 'limit', resetsAt }, api: { type: 'badKey' } })
+  await screen.submit('and the number 4712')
+  await screen.waitFor(() => refused().test(bottomRow(screen)))
+  expect(setup.starts()).toHaveLength(2)
+  setup.api.setBehaviour({ api: { type: 'badKey' } })
+  await screen.waitFor(() => /^ Back on your subscription/.test(bottomRow(screen)), 60_000)
+  await screen.waitFor('Claude Max')
+  await askOnce(screen, 'and the number 4713')
+  expect(setup.starts()).toHaveLength(3)
+  await expectWhole(setup, screen, [FIRST_PROMPT, LIMITED_PROMPT, '4712', '4713'])
+  note(
+    'the key is revoked in the middle, and the reset comes',
+    'the session returns to the subscription by itself, and goes on there',
+  )
+}, 150_000)
 
-function childrenOf(pid: number): number[] {
-  const text = readIfAny(`/proc/${pid}/task/${pid}/children`)
-  return text.split(' ').filter(Boolean).map(Number)
-}
+const goesOn = 'the switch goes on, and the session with it'
 
-const isHelper = (pid: number) => readIfAny(`/proc/${pid}/cmdline`).includes('key-helper.js')
-
-function killIfAny(pid: number | undefined): boolean {
-  try {
-    return pid !== undefined && process.kill(pid, 'SIGKILL')
-  } catch {
-    return false
+test.each<[string, Parameters<typeof setUp>[0] & object, 'fill' | 'lock', string]>([
+  [
+    'the disk of what claudef writes is full (Claude Code’s own is not)',
+    { disk: 'home and temporary' },
+    'fill',
+    goesOn,
+  ],
+  ['the folder of state, ledger and log is read-only', { disk: 'home' }, 'lock', goesOn],
+  [
+    'all folders that claudef writes to are read-only',
+    { disk: 'home and temporary' },
+    'lock',
+    'no switch, which is said; the session goes on',
+  ],
+])('%s', async (fault, options, trouble, outcome) => {
+  const setup = await setUp(options)
+  const screen = await openWithTurn(setup)
+  await setup.disk?.[trouble]()
+  setup.api.setBehaviour({ subscription: { type: 'limit' } })
+  await screen.submit(LIMITED_PROMPT)
+  if (outcome === goesOn) {
+    await screen.waitFor('Mock reply via api.')
+    expect(setup.starts()).toHaveLength(2)
+  } else {
+    await screen.waitFor(() => bottomRow(screen).includes('No switch: '))
+    setup.api.setBehaviour({})
+    await untilQuiet(setup, screen)
+    await screen.submit('and the number 4712')
+    await eventually(() => lastWords(turnsOf(setup, 'subscription').at(-1)).join('\n')).toContain('4712')
+    expect(setup.starts()).toHaveLength(1)
   }
-}
+  await expectWhole(setup, screen, [FIRST_PROMPT, LIMITED_PROMPT])
+  if (trouble === 'lock') setup.disk?.unlock()
+  // What could not be removed then the next session takes away.
+  await endOf(await openSession(setup))
+  note(fault, outcome)
+})
 
-function readIfAny(path: string): string {
-  try {
-    return readFileSync(path, 'latin1')
-  } catch {
-    return ''
-  }
-}
-
-/** What the last Claude Code to be started says of itself. */
-function statusOf(setup: Setup): string {
-  const pid = setup.starts().at(-1)?.pid ?? 0
-  const file = join(setup.home.configDir, 'sessions', `${pid}.json`)
-  return JSON.parse(readFileSync(file, 'utf8')).status
-}
+test('the table has each fault, and is written where all of them were tried to the full', () => {
+  isComplete = isFull && faults().length === 13
+  const text = existsSync(table) ? readFileSync(table, 'utf8') : ''
+  if (!isComplete) expect(faults().filter((fault) => !text.includes(fault))).toEqual([])
+})
