@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, beforeEach, expect, type TestContext, test } from 'vitest'
 import type { Behaviour } from '../../fixtures/api/replies.js'
 import { eventually, type Setup, setUp } from './claudef.ts'
 import {
@@ -27,8 +27,11 @@ const SWITCH_KEY = '\x1d'
 /** A run of single tests, or of the core set, leaves the table alone. */
 let isComplete = false
 
-afterAll((_, suite) => {
-  const hasFailed = suite.tasks.some(({ result }) => result?.state === 'fail')
+const tasks: TestContext['task'][] = []
+beforeEach(({ task }) => void tasks.push(task))
+
+afterAll(() => {
+  const hasFailed = tasks.some(({ result }) => result?.state === 'fail')
   if (isComplete && !hasFailed) writeFileSync(table, renderTable())
 })
 

@@ -24,14 +24,17 @@ export function watchForLeaks(options: LeakOptions) {
     for (const piece of piecesOf(path)) if (has(piece)) return true
     return false
   }
+  /** One that is just ending is nobody's child any more. */
+  const owners = new Set<number>()
   const checkProcesses = () => {
+    for (const owner of options.owners()) owners.add(owner)
     for (const pid of processIds()) {
       // First: of one that has gone since nothing more can be said than what is in its environment.
       const parent = parentOf(pid)
       const args = readIfAny(`/proc/${pid}/cmdline`)
       const isInArgs = has(args)
       if (!isInArgs && !has(readIfAny(`/proc/${pid}/environ`))) continue
-      if (mayKnow({ pid, parent, args }, options.owners())) continue
+      if (mayKnow({ pid, parent, args }, [...owners, ...options.owners()])) continue
       found.add(`${isInArgs ? 'the arguments' : 'the environment'} of ${describe(pid, args)}`)
     }
   }
