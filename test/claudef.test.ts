@@ -134,7 +134,7 @@ test.each([
   ['rate_limit', 'Request rejected (429)'],
   ['credit', 'Credit balance is too low'],
   ['bad_key', 'Invalid API key'],
-  ['thinking', 'use Claude Code 2.1.152 or later'],
+  ['thinking', 'update Claude Code (2.1.152 or later)'],
 ])('says a failure on the API (%s) and never loops', async (failure, words) => {
   const { run, starts } = setUp({ ...automatic, ...limited, FAKE_CLAUDE_API: failure })
   const screen = await run(['name a prime'])

@@ -174,21 +174,6 @@ describe('renderBanner', () => {
     `)
   })
 
-  test('says what to do where the thinking of earlier turns is refused', () => {
-    const text =
-      'API Error: 400 {"error":{"message":"messages.1.content.0: Invalid `signature` in `thinking`"}}'
-    const notice: Notice = { ...API, failure: { type: 'thinking', text, effect: 'tell' } }
-    expect(widths(notice)).toMatchInlineSnapshot(`
-      [
-        " ⚠ API billing: use Claude Code 2.1.152 or later: earlier thinking is refused · Ctrl+] return",
-        " ⚠ API billing: use Claude Code 2.1.152 or later: earlier thinking is refused · Ctrl+] return",
-        " ⚠ API billing: use Cl… · Ctrl+] return",
-      ]
-    `)
-    for (let columns = 66; columns < 160; columns++)
-      expect(render(notice, { columns }), `${columns} columns`).toContain('Claude Code 2.1.152 or later')
-  })
-
   test('offers what another session met', () => {
     expect(widths({ type: 'offer', limit: LIMIT, isBelieved: true })).toMatchInlineSnapshot(`
       [

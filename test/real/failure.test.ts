@@ -3,13 +3,11 @@ import type { Behaviour } from '../../fixtures/api/replies.js'
 import { eventually, setUp } from './claudef.ts'
 import { bottomRow, errorRows, expectNoFlash, openSession, turnsOf } from './limit.ts'
 
-const SIGNATURE = 'messages.1.content.0: Invalid `signature` in `thinking` block'
-
 test.each<[string, Behaviour, RegExp]>([
   ["the key's own rate limit", { type: 'throttle' }, /Request rejected \(429\)/],
   ['a credit that is used up', { type: 'credit' }, /Credit balance is too low/],
   ['a key that is refused', { type: 'badKey' }, /Invalid API key/],
-  ['thinking that is refused', { type: 'credit', message: SIGNATURE }, /use Claude Code 2\.1\.152 or later/],
+  ['thinking that is refused', { type: 'thinking' }, /update Claude Code \(2\.1\.152 or later\)/],
 ])('says %s after the switch, and starts nothing again', async (_, behaviour, words) => {
   const setup = await setUp()
   const screen = await openSession(setup)
