@@ -7,6 +7,7 @@ import {
   pushAway,
   renderFence,
   renderTitle,
+  restoreTitle,
   WIPE,
 } from './core/render.ts'
 import type { Output } from './output.ts'
@@ -37,6 +38,8 @@ export function openScreen(options: {
   let painted = true
   /** The text has come where there was none. */
   let rings = false
+  /** The text stands in the window's title. */
+  let isTitled = false
   let wasReserved = false
   let isLent = false
   /** The bottom row of the main screen has been freed of what stood there. */
@@ -60,10 +63,12 @@ export function openScreen(options: {
     // What we do would be what a cursor saved by the child comes back to.
     if (isCut() || modes.savedCursor) return
     for (const sequence of asides.splice(0)) output.write(Buffer.from(sequence))
+    if (row === undefined || reserved()) giveTitleBack()
     if (painted || row === undefined) return
     painted = true
     if (!reserved()) {
-      output.write(renderTitle(row, rings))
+      output.write(renderTitle(row, { saves: !isTitled, rings }))
+      isTitled = true
       rings = false
       return
     }
@@ -73,6 +78,10 @@ export function openScreen(options: {
     }
     rings = false
     output.write(paintRow(row, { rows: size().rows, fence: !modes.scrollRegion }))
+  }
+  const giveTitleBack = () => {
+    if (isTitled) output.write(restoreTitle(modes.title))
+    isTitled = false
   }
   const removeRow = () => {
     output.write(clearRow(size().rows))
@@ -100,7 +109,7 @@ export function openScreen(options: {
     const { state, pending } = modes.sequences
     const before = state === 'csi' ? `[${String.fromCharCode(...pending)}` : ''
     const damage = trackModes(modes, piece)
-    if (damage.region || (damage.wiped && reserved())) painted = false
+    if (damage.region || (reserved() ? damage.wiped : damage.title)) painted = false
     if (!damage.region || !reserved() || !isBetweenSequences(modes)) return piece
     const leaves = wasAlternate && !onAlternateScreen(modes)
     if (leaves) hasRoom = true
@@ -159,6 +168,7 @@ export function openScreen(options: {
     /** The terminal is somebody else's for a while: without our row. */
     lend: () => {
       if (reserved()) removeRow()
+      giveTitleBack()
       isLent = true
     },
     takeBack: () => {
@@ -170,6 +180,7 @@ export function openScreen(options: {
     undo: (how: { keepScreen: boolean }) => {
       isStale = how.keepScreen && onAlternateScreen(modes)
       isSilent = false
+      if (!how.keepScreen) giveTitleBack()
       output.write(Buffer.from(undoModes(modes, how)))
       insideCharacter = false
       tail = new Uint8Array()

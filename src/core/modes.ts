@@ -21,9 +21,10 @@ export type Modes = {
   /** Text colours or attributes (SGR) are on. */
   style: boolean
   link: boolean
-  title: boolean
+  /** The title that was set last, cut where it is very long; empty where there is none. */
+  title: string
   /** What `title` was at each title that was saved (`CSI 22 t`) and not yet taken back. */
-  titleStack: boolean[]
+  titleStack: string[]
   progress: boolean
   /** OSC numbers (10, 11, 12) of the colours that were changed. */
   colours: Set<number>
@@ -40,8 +41,8 @@ type KittyStack = { pushed: number; changed: boolean }
 /** What comes back with a saved cursor. */
 type Pen = { style: boolean; link: boolean; origin: boolean; charsets: Set<string> }
 
-/** What a piece of output did to the rows below the child's screen: nothing, wiped them, or moved their fence. */
-type Damage = { wiped: boolean; region: boolean }
+/** What a piece of output did to what is ours: wiped the rows below the child's screen, moved their fence, set a title. */
+type Damage = { wiped: boolean; region: boolean; title: boolean }
 
 /** Private modes that are on in a terminal nobody has touched. */
 const ON_BY_DEFAULT = new Set([7, 25])
@@ -69,7 +70,7 @@ export function createModes(): Modes {
     insert: false,
     style: false,
     link: false,
-    title: false,
+    title: '',
     titleStack: [],
     progress: false,
     colours: new Set(),
@@ -85,7 +86,7 @@ function createPen(): Pen {
 
 /** Reads the next piece of a program's output. */
 export function trackModes(modes: Modes, output: Uint8Array): Damage {
-  const damage = { wiped: false, region: false }
+  const damage = { wiped: false, region: false, title: false }
   const onSequence = (sequence: Sequence) => {
     switch (sequence.type) {
       case 'style':
@@ -96,7 +97,7 @@ export function trackModes(modes: Modes, output: Uint8Array): Damage {
       case 'csi':
         return applyCsi(modes, sequence.parameters, sequence.final, damage)
       case 'osc':
-        return applyOsc(modes, sequence.text)
+        return applyOsc(modes, sequence.text, damage)
     }
   }
   readSequences(modes.sequences, output, { finals: FINALS, onSequence })
@@ -180,7 +181,7 @@ function undoKitty({ pushed, changed }: KittyStack): string {
 
 function undoTitle({ title, titleStack }: Modes, keepScreen: boolean): string {
   if (keepScreen) return ''
-  return '\x1b[23;0t'.repeat(titleStack.length) + ((titleStack[0] ?? title) ? '\x1b]0;\x1b\\' : '')
+  return '\x1b[23;0t'.repeat(titleStack.length) + ((titleStack[0] ?? title) === '' ? '' : '\x1b]0;\x1b\\')
 }
 
 function applyEscape(modes: Modes, intermediates: string, final: string, damage: Damage): void {
@@ -243,6 +244,7 @@ function applyCsi(modes: Modes, parameters: string, final: string, damage: Damag
     case 't':
       if (first === 22) modes.titleStack.push(modes.title)
       if (first === 23) modes.title = modes.titleStack.pop() ?? modes.title
+      damage.title ||= first === 23
       return
     case 's':
     case 'u':
@@ -327,11 +329,14 @@ function softReset(modes: Modes, damage: Damage): void {
   damage.region = true
 }
 
-function applyOsc(modes: Modes, text: string): void {
+function applyOsc(modes: Modes, text: string, damage: Damage): void {
   const [number = '', ...rest] = text.split(';')
   const value = rest.join(';')
   // Cut short (`OSC 8 ;`), a terminal does not act on it.
-  if ((number === '0' || number === '2') && rest.length > 0) modes.title = value !== ''
+  if ((number === '0' || number === '2') && rest.length > 0) {
+    modes.title = decode(value)
+    damage.title = true
+  }
   if (number === '8' && rest.length > 1) modes.link = rest[1] !== ''
   if (number === '9' && rest[0] === '4' && rest.length > 1) modes.progress = rest[1] !== '0'
   if (['10', '11', '12'].includes(number) && value !== '?' && value !== '') modes.colours.add(Number(number))
@@ -340,4 +345,9 @@ function applyOsc(modes: Modes, text: string): void {
 
 function encode(text: string): Uint8Array {
   return new TextEncoder().encode(text)
+}
+
+/** Text of a sequence, of which a character is one byte. */
+function decode(bytes: string): string {
+  return new TextDecoder().decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)))
 }

@@ -7,9 +7,14 @@ export function paintRow(text: string, window: { rows: number; fence: boolean })
   return encode(`\x1b7${fence}\x1b[?6l\x1b[${window.rows};1H\x1b[0m${text}\x1b[0m\x1b[K\x1b8`)
 }
 
-/** Where there is no room for a row: the window's title, and a bell for what is new. */
-export function renderTitle(text: string, rings: boolean): Uint8Array {
-  return encode(`\x1b]0;${stripStyle(text)}\x07${rings ? '\x07' : ''}`)
+/** Where there is no room for a row: the window's title, and a bell for what is new. `saves` the title before it. */
+export function renderTitle(text: string, how: { saves: boolean; rings: boolean }): Uint8Array {
+  return encode(`${how.saves ? '\x1b[22;0t' : ''}\x1b]0;${stripStyle(text)}\x07${how.rings ? '\x07' : ''}`)
+}
+
+/** Takes such a title away: the one before it, where the terminal has saved it, but the child's own if there is one. */
+export function restoreTitle(own: string): Uint8Array {
+  return encode(`\x1b]0;\x07\x1b[23;0t${own === '' ? '' : `\x1b]0;${own}\x07`}`)
 }
 
 /** Takes the fence away and wipes the row. */

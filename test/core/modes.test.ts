@@ -296,23 +296,27 @@ describe('trackModes', () => {
     expect(undoModes(track(output), { keepScreen: false })).toBe(undo)
   })
 
-  test.each<[output: string, damage: { wiped: boolean; region: boolean }]>([
-    ['text\r\n\x1b[K\x1b[5;5H\x1b[31m', { wiped: false, region: false }],
-    ['\x1b[2J', { wiped: true, region: false }],
-    ['\x1b[J', { wiped: true, region: false }],
-    ['\x1b[0J', { wiped: true, region: false }],
-    ['\x1b[1J', { wiped: false, region: false }],
-    ['\x1b[2J\x1b[1J', { wiped: true, region: false }],
-    ['\x1b[r', { wiped: false, region: true }],
-    ['\x1b7\x1b[r\x1b8', { wiped: false, region: true }],
-    ['\x1b[?1049h', { wiped: true, region: true }],
-    ['\x1b[?47l', { wiped: true, region: true }],
-    ['\x1b[!p', { wiped: false, region: true }],
-    ['\x1bc', { wiped: true, region: true }],
-    ['\x1b#8', { wiped: true, region: true }],
-    ['\x1b]0;[2J\x07\x1bP[2J\x07[r\x1b\\', { wiped: false, region: false }],
-  ])('%j does %j to the rows below', (output, damage) => {
-    expect(trackModes(createModes(), bytes(output))).toEqual(damage)
+  test.each<[output: string, ...damage: ('wiped' | 'region' | 'title')[]]>([
+    ['text\r\n\x1b[K\x1b[5;5H\x1b[31m'],
+    ['\x1b[2J', 'wiped'],
+    ['\x1b[J', 'wiped'],
+    ['\x1b[0J', 'wiped'],
+    ['\x1b[1J'],
+    ['\x1b[2J\x1b[1J', 'wiped'],
+    ['\x1b[r', 'region'],
+    ['\x1b7\x1b[r\x1b8', 'region'],
+    ['\x1b[?1049h', 'wiped', 'region'],
+    ['\x1b[?47l', 'wiped', 'region'],
+    ['\x1b[!p', 'region'],
+    ['\x1bc', 'wiped', 'region'],
+    ['\x1b#8', 'wiped', 'region'],
+    ['\x1b]0;[2J\x07\x1bP[2J\x07[r\x1b\\', 'title'],
+    ['\x1b]2;\x1b\\', 'title'],
+    ['\x1b[23;2t', 'title'],
+    ['\x1b]1;icon\x07\x1b]8;;\x07\x1b[22t'],
+  ])('what %j does to what is ours', (output, ...damage) => {
+    const seen = trackModes(createModes(), bytes(output))
+    expect(Object.entries(seen).flatMap(([name, isSo]) => (isSo ? [name] : []))).toEqual(damage)
   })
 
   test('knows the alternate screen', () => {
@@ -385,10 +389,10 @@ describe('any output', () => {
         const all = bytes(text)
         const modes = createModes()
         const ends = [...places.map((place) => place % (all.length + 1)), all.length].sort((a, b) => a - b)
-        let damage = { wiped: false, region: false }
+        const damage = { wiped: false, region: false, title: false }
         ends.forEach((end, index) => {
           const piece = trackModes(modes, all.subarray(ends[index - 1] ?? 0, end))
-          damage = { wiped: damage.wiped || piece.wiped, region: damage.region || piece.region }
+          for (const name of ['wiped', 'region', 'title'] as const) damage[name] ||= piece[name]
         })
         const whole = createModes()
         expect(damage).toEqual(trackModes(whole, all))

@@ -118,6 +118,17 @@ function pointsOf(bytes: Buffer, step: number): number[] {
   return [...points].sort((a, b) => a - b)
 }
 
+/** Pieces of these lengths, the last one as long as it is. */
+function cut(bytes: Uint8Array, lengths: () => number): Uint8Array[] {
+  const pieces: Uint8Array[] = []
+  for (let from = 0; from < bytes.length; ) {
+    const piece = bytes.subarray(from, from + lengths())
+    from += piece.length
+    pieces.push(piece)
+  }
+  return pieces
+}
+
 type Player = {
   withRow: ReturnType<typeof openWithRow>
   bare: { terminal: Terminal; modes: ReturnType<typeof followModes> }
@@ -167,12 +178,10 @@ async function play(
     let isSame = index === 0
     let from = 0
     for (const point of pointsOf(take.bytes, options.step)) {
-      while (from < point) {
-        const piece = take.bytes.subarray(from, Math.min(from + options.lengths(), point))
-        withRow.screen.show(piece)
-        await Promise.all([write(bare.terminal, piece), withRow.draw()])
-        from += piece.length
-      }
+      const until = take.bytes.subarray(from, point)
+      for (const piece of cut(until, options.lengths)) withRow.screen.show(piece)
+      await Promise.all([write(bare.terminal, until), withRow.draw()])
+      from = point
       // Once the child has left its screen, the window is the shell's.
       if (take.bytes.indexOf(FAREWELL) !== -1 && point > take.bytes.indexOf(FAREWELL)) break
       const { expected, seen } = picturesOf(player)
@@ -236,12 +245,8 @@ describe('above the row nothing is drawn otherwise, and nothing on it', () => {
         const { withRow, bare } = player
         withRow.screen.reserveRow(TEXT)
         await withRow.draw()
-        for (let from = 0; from < bytes.length; ) {
-          const piece = bytes.subarray(from, from + lengths.next().value)
-          from += piece.length
-          withRow.screen.show(piece)
-          await Promise.all([write(bare.terminal, piece), withRow.draw()])
-        }
+        for (const piece of cut(bytes, () => lengths.next().value)) withRow.screen.show(piece)
+        await Promise.all([write(bare.terminal, bytes), withRow.draw()])
         expectSamePicture(player, output)
         expect(withRow.row()).toMatch(/^ ⚠ 5-hour limit/)
       }),
@@ -285,17 +290,82 @@ describe('above the row nothing is drawn otherwise, and nothing on it', () => {
   })
 })
 
-test('a window without room for the row: the title, and one bell for what is new', async () => {
-  const { screen, terminal, draw, told } = openWithRow({ columns: 60, rows: 6 })
-  const seen = { titles: [] as string[], bells: 0 }
-  terminal.onTitleChange((title) => void seen.titles.push(title))
-  terminal.onBell(() => {
-    seen.bells++
+describe('a window without room for the row', () => {
+  /** A window whose title the shell has set; `saves`: the terminal can save titles. */
+  async function openSmall({ saves = true } = {}) {
+    const opened = openWithRow({ columns: 60, rows: 6 })
+    const { terminal, screen, draw } = opened
+    terminal.options.windowOptions = { pushTitle: saves, popTitle: saves }
+    const seen = { titles: [] as string[], bells: 0, saved: 0 }
+    terminal.onTitleChange((title) => void seen.titles.push(title))
+    terminal.onBell(() => {
+      seen.bells++
+    })
+    terminal.parser.registerCsiHandler({ final: 't' }, ([operation]) => {
+      if (operation === 22) seen.saved++
+      if (operation === 23) seen.saved--
+      return false
+    })
+    await write(terminal, Buffer.from('\x1b]0;the shell\x07'))
+    const title = async (change: () => void) => {
+      change()
+      await draw()
+      return seen.titles.at(-1)
+    }
+    const show = (output: string) => void screen.show(Buffer.from(output))
+    return { ...opened, seen, title, show }
+  }
+
+  test('has it in its title, with one bell for what is new', async () => {
+    const { screen, draw, told, seen, show } = await openSmall()
+    screen.reserveRow(SHORT)
+    for (let frame = 0; frame < 5; frame++) show('\x1b[2J\x1b[Hframe')
+    screen.reserveRow(`${SHORT}, in 1m`)
+    await draw()
+    expect(seen).toMatchObject({ titles: ['the shell', SHORT, `${SHORT}, in 1m`], bells: 1 })
+    expect(told).toEqual([])
   })
-  screen.reserveRow(SHORT)
-  for (let frame = 0; frame < 5; frame++) screen.show(Buffer.from('\x1b[2J\x1b[Hframe'))
-  screen.reserveRow(`${SHORT}, in 1m`)
-  await draw()
-  expect(seen).toEqual({ titles: [SHORT, `${SHORT}, in 1m`], bells: 1 })
-  expect(told).toEqual([])
+
+  test.each([true, false])('has the child’s title again once that is over; saves titles: %s', async (saves) => {
+    const { screen, resize, title, show, row, seen } = await openSmall({ saves })
+    expect(await title(() => show('\x1b]0;✳ mine\x07'))).toBe('✳ mine')
+    expect(await title(() => screen.reserveRow(SHORT))).toBe(SHORT)
+    expect(await title(() => screen.reserveRow(undefined))).toBe('✳ mine')
+    expect(await title(() => screen.reserveRow(SHORT))).toBe(SHORT)
+    expect(await title(() => resize({ columns: 60, rows: 11 }))).toBe('✳ mine')
+    expect(row()).toBe(SHORT)
+    expect(await title(() => resize({ columns: 30, rows: 11 }))).toBe(SHORT)
+    expect(await title(() => screen.lend())).toBe('✳ mine')
+    expect(await title(() => screen.takeBack())).toBe(SHORT)
+    expect(seen.bells).toBe(2)
+    expect(await title(() => screen.undo({ keepScreen: true }))).toBe(SHORT)
+    expect(await title(() => screen.undo({ keepScreen: false }))).toBe('')
+    expect(seen.saved).toBe(0)
+  })
+
+  test('keeps it when the child sets a title, also the same one, and has that one again in the end', async () => {
+    const { screen, title, show, seen } = await openSmall()
+    show('\x1b]0;one\x07')
+    screen.reserveRow(SHORT)
+    for (const set of ['\x1b]0;one\x07', '\x1b]2;two\x07', '\x1b[22;0t\x1b]0;three\x07', '\x1b[23;0t'])
+      expect(await title(() => show(set)), set).toBe(SHORT)
+    expect(await title(() => show('\x1b]0;fo'))).toBe(SHORT)
+    screen.reserveRow(undefined)
+    expect(await title(() => show('ur\x07'))).toBe('four')
+    expect(seen).toMatchObject({ bells: 1, saved: 0 })
+  })
+
+  test('has the title of before again where the child sets none, as far as the terminal can', async () => {
+    for (const [saves, before] of [
+      [true, 'the shell'],
+      [false, ''],
+    ] as const) {
+      const { screen, title, seen } = await openSmall({ saves })
+      expect(await title(() => screen.reserveRow(SHORT))).toBe(SHORT)
+      expect(await title(() => screen.reserveRow(undefined))).toBe(before)
+      expect(await title(() => screen.reserveRow(SHORT))).toBe(SHORT)
+      expect(await title(() => screen.undo({ keepScreen: false }))).toBe(before)
+      expect(seen.saved).toBe(0)
+    }
+  })
 })

@@ -8,6 +8,7 @@ import {
   pushAway,
   renderFence,
   renderTitle,
+  restoreTitle,
   WIPE,
 } from '../../src/core/render.ts'
 
@@ -84,9 +85,10 @@ describe('paintRow', () => {
 
   test('says it by the title and a bell where there is no room', async () => {
     const { write, rows, seen } = openTerminal()
-    await write(renderTitle('\x1b[1;33m ⚠ limit\x1b[0m', true))
-    await write(renderTitle(' ⚠ limit', false))
-    expect(seen).toEqual({ titles: [' ⚠ limit', ' ⚠ limit'], bells: 1 })
+    await write(renderTitle('\x1b[1;33m ⚠ limit\x1b[0m', { saves: true, rings: true }))
+    await write(renderTitle(' ⚠ limit', { saves: false, rings: false }))
+    await write(restoreTitle('✳ mine'))
+    expect(seen).toEqual({ titles: [' ⚠ limit', ' ⚠ limit', '', '✳ mine'], bells: 1 })
     expect(rows()).toEqual(['', '', '', '', '', ''])
   })
 })
