@@ -1,13 +1,15 @@
 import { mkdirSync, rmSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startApi } from '../../fixtures/api/server.js'
+import { type ApiRequest, type Behaviour, startApi } from '../../fixtures/api/server.js'
 import { makeHome } from '../support/home.ts'
 import { findRealClaude } from '../support/real-claude.ts'
 import { saveRecording, type Take } from '../support/recording.ts'
 import { openScreen, type Screen } from '../support/screen.ts'
+import { lastWords } from './limit.ts'
 
 /** The recordings for test/core/picture.test.ts, made anew by `CLAUDEF_RECORD=1 node test/real/run.js test/real/screens`. */
 const folder = fileURLToPath(new URL('../../fixtures/screens/', import.meta.url))
@@ -25,7 +27,13 @@ const REPLY = Array.from({ length: 12 }, (_, part) =>
   ].join('\n\n'),
 ).join('\n\n')
 
-type Scene = { name: string; env?: Record<string, string>; sizes: [columns: number, rows: number][] }
+type Scene = {
+  name: string
+  env?: Record<string, string>
+  sizes: [columns: number, rows: number][]
+  /** Claude writes files and runs commands, each of which the user allows, and the size changes amid an answer. */
+  works?: boolean
+}
 
 const INLINE = { CLAUDE_CODE_DISABLE_ALTERNATE_SCREEN: '1' }
 /** Has the kitty keyboard, modifyOtherKeys and synchronized updates turned on. */
@@ -85,7 +93,35 @@ const SCENES: Scene[] = [
       [80, 23],
     ],
   },
+  {
+    name: 'alternate-work',
+    works: true,
+    sizes: [
+      [100, 30],
+      [72, 18],
+      [40, 24],
+      [132, 43],
+    ],
+  },
+  {
+    name: 'inline-work',
+    env: INLINE,
+    works: true,
+    sizes: [
+      [80, 24],
+      [110, 35],
+      [40, 9],
+      [90, 20],
+    ],
+  },
 ]
+
+/** What a file of the conversation says, before and after its edit. */
+const LINES = Array.from(
+  { length: 40 },
+  (_, line) => `export const 値${line} = 'line ${line} 漢字 😀' // ${'~'.repeat(line)}`,
+)
+const EDITED = LINES.slice(8, 20).map((line, at) => (at % 3 === 0 ? line : line.toUpperCase()))
 
 describe.runIf(process.env.CLAUDEF_RECORD === '1')('records', () => {
   beforeAll(() => void mkdirSync(CWD))
@@ -94,11 +130,12 @@ describe.runIf(process.env.CLAUDEF_RECORD === '1')('records', () => {
   test.concurrent.each(SCENES)('$name', { timeout: 300_000 }, async (scene) => {
     const { screen, resize, takes, close } = await open(scene)
     const [, ...sizes] = scene.sizes
-    await tour(screen)
+    const draw = () => (scene.works ? work(screen, takes().length) : tour(screen))
+    await draw()
     for (const [columns, rows] of sizes) {
       resize(columns, rows)
       await settle(screen)
-      await tour(screen)
+      await draw()
     }
     screen.key('Ctrl+C')
     await settle(screen)
@@ -108,7 +145,8 @@ describe.runIf(process.env.CLAUDEF_RECORD === '1')('records', () => {
     await close()
     for (const { bytes } of recorded) neutralize(bytes)
     const all = Buffer.concat(recorded.map(({ bytes }) => bytes)).toString('latin1')
-    expect(all.match(/claudef-(?!xxxxxx)\w*|sk-ant\S*|\/(root|work)\/\S*/g)).toBe(null)
+    expect(all.match(/claudef-(?!xxxxxx)\w*|sk-ant\S*|\/(root|work|home)\/\S*/g)).toBe(null)
+    expect(all).not.toContain(hostname())
     saveRecording(join(folder, `${scene.name}.gz`), recorded)
   })
 })
@@ -121,13 +159,12 @@ function neutralize(bytes: Buffer): void {
   }
 }
 
-async function open({ env, sizes }: Scene) {
-  const api = await startApi({
-    behaviour: { type: 'slow', text: REPLY, chunks: 80, delayMs: 25 },
-  })
+async function open({ name, env, sizes, works = false }: Scene) {
+  const api = await startApi({ behaviour: (request) => answer(name, request) })
   const home = makeHome({ apiUrl: api.url, cwd: CWD, env: { TZ: 'UTC', ...env } })
   const [[cols, rows] = [80, 24]] = sizes
-  const screen = await openScreen({ file: findRealClaude(), cwd: CWD, env: home.env, cols, rows })
+  const args = works ? ['--permission-mode', 'default'] : []
+  const screen = await openScreen({ file: findRealClaude(), args, cwd: CWD, env: home.env, cols, rows })
   const close = async () => {
     await screen.close()
     await api.close()
@@ -145,6 +182,42 @@ async function open({ env, sizes }: Scene) {
     }))
   await screen.waitFor('Claude Max')
   return { screen, resize, takes, close }
+}
+
+/** `write 1`, `edit 1` and `run 1` ask for a tool; all else is a long answer. */
+function answer(scene: string, request: ApiRequest): Behaviour | undefined {
+  if (request.billing === 'none') return undefined
+  const slow = { type: 'slow', text: REPLY, chunks: 80, delayMs: 25 } as const
+  const words = lastWords(request)
+  const [, verb, number] = /^(write|edit|run) (\d)$/m.exec(words.join('\n')) ?? []
+  if (!request.stream || verb === undefined) return slow
+  const file_path = `${CWD}/${scene}-${number}.ts`
+  const edited = { old_string: LINES.slice(8, 20).join('\n'), new_string: EDITED.join('\n') }
+  const calls = {
+    write: { name: 'Write', input: { file_path, content: LINES.join('\n') } },
+    edit: { name: 'Edit', input: { file_path, ...edited } },
+    run: {
+      name: 'Bash',
+      input: { command: `cp ${file_path} copy; seq 1 200`, description: 'Copy the file' },
+    },
+  }
+  return { type: 'tools', tools: [calls[verb as keyof typeof calls]], text: `I ${verb} it. 漢字` }
+}
+
+/** Diffs, questions whether something may be done, and an answer that still streams as the window changes. */
+async function work(screen: Screen, number: number): Promise<void> {
+  for (const verb of ['write', 'edit', 'run']) {
+    await submit(screen, `${verb} ${number}`)
+    await screen.waitFor(/Do you want to/, 5000).catch(() => {})
+    for (const key of ['Down', 'Down', 'Up', 'Up', 'Ctrl+E', 'Enter']) {
+      screen.key(key)
+      await settle(screen)
+    }
+    await scroll(screen, 50)
+  }
+  for (const command of ['/help', '/permissions', '/status']) await dialog(screen, command)
+  await submit(screen, 'tell me more')
+  await scroll(screen, 12)
 }
 
 /** Everything that draws a lot, with windows as narrow as they may be. */
@@ -175,14 +248,22 @@ async function tour(screen: Screen): Promise<void> {
 
 /** A turn that streams, and during which the user scrolls. */
 async function say(screen: Screen, prompt: string): Promise<void> {
+  await submit(screen, prompt)
+  await scroll(screen, 40)
+  await settle(screen)
+}
+
+async function submit(screen: Screen, prompt: string): Promise<void> {
   screen.type(prompt)
   await settle(screen)
   screen.key('Enter')
-  for (let turn = 0; turn < 40; turn++) {
+}
+
+async function scroll(screen: Screen, turns: number): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) {
     await sleep(80)
     screen.type(turn % 4 === 3 ? '\x1b[<65;5;5M' : '\x1b[<64;5;5M')
   }
-  await settle(screen)
 }
 
 async function dialog(screen: Screen, command: string): Promise<void> {
