@@ -24,6 +24,9 @@ export type Typing = {
 /** How long an Esc is held to see whether a longer key follows, in ms. */
 const ESCAPE_MS = 25
 
+/** The same for what can hardly be but the beginning of a sequence, which a slow line has cut, in ms. */
+const SEQUENCE_MS = 500
+
 /**
  * A child that has not turned bracketed paste on by then gets its input all the same, in ms. Before that the kernel
  * would echo and edit it by line.
@@ -66,6 +69,8 @@ export function openTyping(options: {
   let isReleasing = false
   let isPasting = false
   let isUnheard = false
+  /** A button went down on the row, and has not come up. */
+  let isPressed = false
   let drainTimer: NodeJS.Timeout | undefined
   let escapeTimer: NodeJS.Timeout | undefined
   let escapeTurn: NodeJS.Immediate | undefined
@@ -85,7 +90,7 @@ export function openTyping(options: {
   }
   const press = (keyPress: KeyPress) => {
     const { key, bytes } = keyPress
-    if (key === 'report' && isOnRow(bytes)) return
+    if (key === 'report' && isOfRow(bytes)) return
     if (held !== undefined) return keep(held, keyPress)
     const answers = listening() === 'answer'
     const isOurs =
@@ -93,12 +98,19 @@ export function openTyping(options: {
     if (!isOurs) write(bytes)
     if (key !== 'report' && (isOurs || answers)) onKey(key)
   }
-  /** What happens below the child's last row is not the child's. */
-  const isOnRow = (bytes: Uint8Array) => {
+  /** What happens below the child's last row is not the child's, nor is the end of a click that began there. */
+  const isOfRow = (bytes: Uint8Array) => {
     const mouse = readMouse(bytes)
-    if (mouse === undefined || mouse.row !== options.row()) return false
-    if (mouse.isPress) options.onClick(mouse.column)
-    return true
+    if (mouse === undefined) return false
+    const { type, column, row } = mouse
+    const isOn = row === options.row()
+    const isEnd = isPressed && type === 'release'
+    if (type !== 'other') isPressed = type === 'press' && isOn
+    if (type === 'press' && isOn) options.onClick(column)
+    return isOn || isEnd
+  }
+  const flush = () => {
+    for (const keyPress of readKeys(reader, NOTHING, { flush: true })) press(keyPress)
   }
   const drain = () => {
     const isHalf = isPasting && held?.length === 1
@@ -127,18 +139,18 @@ export function openTyping(options: {
         held === undefined &&
         listening() === 'nothing' &&
         options.row() === undefined &&
+        !isPressed &&
         reader.rest.length === 0
       if (isUnread && !reader.pasting) return write(input)
       clearTimeout(escapeTimer)
       clearImmediate(escapeTurn)
       for (const keyPress of readKeys(reader, input, { flush: false })) press(keyPress)
       if (reader.rest.length === 0) return
-      // Where claudef itself stood still, the rest may be there already: it is read first.
+      const wait = reader.rest.length > 2 ? SEQUENCE_MS : ESCAPE_MS
+      // Where claudef itself was late, the rest may have come, but not been read yet.
       escapeTimer = setTimeout(() => {
-        escapeTurn = setImmediate(() => {
-          for (const keyPress of readKeys(reader, new Uint8Array(), { flush: true })) press(keyPress)
-        })
-      }, ESCAPE_MS)
+        escapeTurn = setImmediate(flush)
+      }, wait)
     },
     hold: () => {
       clearTimeout(drainTimer)

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { claudef, fakeClaude, setUp } from './support/claudef.ts'
@@ -11,6 +11,7 @@ const limited = { FAKE_CLAUDE_LIMIT: 'five_hour' }
 async function meetLimit(more: Record<string, string> = {}) {
   const home = makeHome({ apiUrl: 'http://127.0.0.1:9' })
   const trace = join(home.root, 'trace')
+  const input = join(home.root, 'input')
   const screen = await openScreen({
     file: process.execPath,
     args: [claudef, 'name a prime'],
@@ -21,6 +22,7 @@ async function meetLimit(more: Record<string, string> = {}) {
       CLAUDE_FALLBACK_CLAUDE: fakeClaude,
       CLAUDE_FALLBACK_API_KEY: 'sk-ant-api03-made-up-for-tests-wxyz',
       FAKE_CLAUDE_TRACE: trace,
+      FAKE_CLAUDE_INPUT: input,
       ...more,
     },
     cols: 100,
@@ -32,7 +34,9 @@ async function meetLimit(more: Record<string, string> = {}) {
   })
   await screen.waitFor('API billing')
   const starts = () => readFileSync(trace, 'utf8').split('"event":"start"').length - 1
-  return { screen, starts }
+  /** What Claude Code has read so far, a character for each byte. */
+  const read = () => (existsSync(input) ? readFileSync(input, 'latin1') : '')
+  return { screen, starts, read }
 }
 
 const OFFER = 'continue on API billing'
@@ -92,6 +96,58 @@ test('takes another key where one is chosen, and leaves its own to the child', a
   expect(screen.text()).toContain('Ctrl+G')
   screen.type('\x07')
   await screen.waitFor(QUESTION)
+})
+
+type Mouse = { button: number; isRelease?: boolean; column: number; row: number }
+
+const x10 = (...values: number[]) =>
+  `\x1b[M${values.map((value) => String.fromCharCode(value + 32)).join('')}`
+const CODINGS: [string, (mouse: Mouse) => string][] = [
+  ['SGR', ({ button, isRelease, column, row }) => `\x1b[<${button};${column};${row}${isRelease ? 'm' : 'M'}`],
+  [
+    'urxvt',
+    ({ button, isRelease, column, row }) => `\x1b[${(isRelease ? 3 : button) + 32};${column};${row}M`,
+  ],
+  ['X10', ({ button, isRelease, column, row }) => x10(isRelease ? 3 : button, column, row)],
+]
+/** Released, moved, dragged, the wheel: all but a button that goes down. */
+const MOVES = [{ button: 0, isRelease: true }, { button: 35 }, { button: 32 }, { button: 64 }, { button: 65 }]
+const CLICK = [{ button: 0 }, { button: 0, isRelease: true }]
+
+test.each(CODINGS)('the mouse (%s) above the row is the child’s, on the row it never is', async (_, code) => {
+  const { screen, starts, read } = await meetLimit()
+  const reports = (events: object[], row: number) =>
+    [1, 42, 100].flatMap((column) => events.map((event) => code({ button: 0, ...event, column, row })))
+  let letters = 0
+  /** Each report in one read, then byte by byte; what the child gets of it. */
+  const sent = async (list: string[]) => {
+    const from = read().length
+    const bytes = Buffer.from(list.join(''), 'latin1')
+    for (const report of list) screen.type(Buffer.from(report, 'latin1'))
+    for (const byte of bytes) screen.type(Buffer.from([byte]))
+    const mark = `mark${letters++}`
+    for (const letter of mark) screen.type(letter)
+    await expect.poll(() => read().slice(from), { timeout: 10_000 }).toMatch(new RegExp(`${mark}$`))
+    return read().slice(from, -mark.length)
+  }
+  await sent([])
+  for (const row of [1, 12, 23]) {
+    const above = reports([...CLICK, ...MOVES, { button: 2 }, { button: 2, isRelease: true }], row)
+    expect(await sent(above)).toBe([...above, ...above].join(''))
+  }
+  expect(await sent(reports(MOVES, 24))).toBe('')
+  expect(screen.text()).toContain(OFFER)
+  for (const event of CLICK) screen.type(Buffer.from(code({ ...event, column: 3, row: 24 }), 'latin1'))
+  await screen.waitFor(QUESTION)
+  expect(await sent(reports(MOVES, 24))).toBe('')
+  await screen.waitFor(OFFER)
+  const column = (screen.text().split('\n')[23] ?? '').indexOf('×') + 1
+  for (const event of CLICK) screen.type(Buffer.from(code({ ...event, column, row: 24 }), 'latin1'))
+  await screen.waitFor((text) => !text.includes(OFFER) && !text.includes(QUESTION))
+  // Now it is a row of the child's.
+  const below = reports([...CLICK, ...MOVES], 24)
+  expect(await sent(below)).toBe([...below, ...below].join(''))
+  expect(starts()).toBe(1)
 })
 
 test('goes away by a click on its ×', async () => {

@@ -122,21 +122,30 @@ function isSwitch(text: string, character: string): boolean {
   return place !== undefined && [place, ...codes].some((code) => matchesKey(text, code, 6))
 }
 
-/** A mouse report's place, counted from 1, and whether a button went down; in cells (SGR, urxvt's, and the oldest kind). */
-export function readMouse(piece: Uint8Array): { column: number; row: number; isPress: boolean } | undefined {
+/** In cells, counted from 1; `press` and `release` are of a button, all else (moved, dragged, the wheel) is `other`. */
+export type Mouse = { column: number; row: number; type: 'press' | 'release' | 'other' }
+
+/** A mouse report (SGR, urxvt's, and the oldest kind). */
+export function readMouse(piece: Uint8Array): Mouse | undefined {
   const text = ascii(piece)
   const [, button, column, row, final] = /^\x1b\[<(\d+);(\d+);(\d+)([Mm])$/.exec(text) ?? []
   if (final !== undefined) {
-    return { column: Number(column), row: Number(row), isPress: final === 'M' && Number(button) < 3 }
+    const type = Number(button) > 2 ? 'other' : final === 'M' ? 'press' : 'release'
+    return { column: Number(column), row: Number(row), type }
   }
   const urxvt = /^\x1b\[(\d+);(\d+);(\d+)M$/.exec(text)?.slice(1).map(Number)
   if (urxvt !== undefined) {
     const [code = 0, x = 0, y = 0] = urxvt
-    return { column: x, row: y, isPress: code - 32 < 3 }
+    return { column: x, row: y, type: nameButton(code - 32) }
   }
   if (!text.startsWith('\x1b[M') || piece.length !== 6) return undefined
   const [code = 0, x = 0, y = 0] = piece.slice(3)
-  return { column: x - 32, row: y - 32, isPress: code - 32 < 3 }
+  return { column: x - 32, row: y - 32, type: nameButton(code - 32) }
+}
+
+/** The older kinds do not tell which button was released. */
+function nameButton(button: number): Mouse['type'] {
+  return button < 3 ? 'press' : button === 3 ? 'release' : 'other'
 }
 
 /**

@@ -212,20 +212,20 @@ describe('a switch key of the user’s own', () => {
 
 describe('readMouse', () => {
   test.each<[string, string, ReturnType<typeof readMouse>]>([
-    ['SGR', '\x1b[<0;93;13M', { column: 93, row: 13, isPress: true }],
-    ['SGR, the right button', '\x1b[<2;1;1M', { column: 1, row: 1, isPress: true }],
-    ['SGR, released', '\x1b[<0;93;13m', { column: 93, row: 13, isPress: false }],
-    ['SGR, the wheel', '\x1b[<64;93;13M', { column: 93, row: 13, isPress: false }],
-    ['SGR, moved', '\x1b[<35;93;13M', { column: 93, row: 13, isPress: false }],
-    ['SGR, dragged', '\x1b[<32;93;13M', { column: 93, row: 13, isPress: false }],
-    ['SGR, far right', '\x1b[<0;1042;300M', { column: 1042, row: 300, isPress: true }],
-    ['urxvt', '\x1b[32;93;13M', { column: 93, row: 13, isPress: true }],
-    ['urxvt, released', '\x1b[35;93;13M', { column: 93, row: 13, isPress: false }],
-    ['urxvt, the wheel', '\x1b[96;93;13M', { column: 93, row: 13, isPress: false }],
-    ['X10', '\x1b[M !-', { column: 1, row: 13, isPress: true }],
-    ['X10, released', '\x1b[M#!-', { column: 1, row: 13, isPress: false }],
-    ['X10, the wheel', '\x1b[M`!-', { column: 1, row: 13, isPress: false }],
-    ['X10, far right', '\x1b[M \xff\x2d', { column: 223, row: 13, isPress: true }],
+    ['SGR', '\x1b[<0;93;13M', { column: 93, row: 13, type: 'press' }],
+    ['SGR, the right button', '\x1b[<2;1;1M', { column: 1, row: 1, type: 'press' }],
+    ['SGR, released', '\x1b[<0;93;13m', { column: 93, row: 13, type: 'release' }],
+    ['SGR, the wheel', '\x1b[<64;93;13M', { column: 93, row: 13, type: 'other' }],
+    ['SGR, moved', '\x1b[<35;93;13M', { column: 93, row: 13, type: 'other' }],
+    ['SGR, dragged', '\x1b[<32;93;13M', { column: 93, row: 13, type: 'other' }],
+    ['SGR, far right', '\x1b[<0;1042;300M', { column: 1042, row: 300, type: 'press' }],
+    ['urxvt', '\x1b[32;93;13M', { column: 93, row: 13, type: 'press' }],
+    ['urxvt, released', '\x1b[35;93;13M', { column: 93, row: 13, type: 'release' }],
+    ['urxvt, the wheel', '\x1b[96;93;13M', { column: 93, row: 13, type: 'other' }],
+    ['X10', '\x1b[M !-', { column: 1, row: 13, type: 'press' }],
+    ['X10, released', '\x1b[M#!-', { column: 1, row: 13, type: 'release' }],
+    ['X10, the wheel', '\x1b[M`!-', { column: 1, row: 13, type: 'other' }],
+    ['X10, far right', '\x1b[M \xff\x2d', { column: 223, row: 13, type: 'press' }],
   ])('%s', (_, input, mouse) => {
     expect(readMouse(bytes(input))).toEqual(mouse)
     // Such a report comes out of the input whole.
