@@ -21,10 +21,10 @@ export type Modes = {
   /** Text colours or attributes (SGR) are on. */
   style: boolean
   link: boolean
-  /** The title that was set last, cut where it is very long; empty where there is none. */
-  title: string
+  /** The title that was set last, cut where it is very long; `undefined` where none has been set. */
+  title: string | undefined
   /** What `title` was at each title that was saved (`CSI 22 t`) and not yet taken back. */
-  titleStack: string[]
+  titleStack: (string | undefined)[]
   progress: boolean
   /** OSC numbers (10, 11, 12) of the colours that were changed. */
   colours: Set<number>
@@ -70,7 +70,7 @@ export function createModes(): Modes {
     insert: false,
     style: false,
     link: false,
-    title: '',
+    title: undefined,
     titleStack: [],
     progress: false,
     colours: new Set(),
@@ -181,7 +181,8 @@ function undoKitty({ pushed, changed }: KittyStack): string {
 
 function undoTitle({ title, titleStack }: Modes, keepScreen: boolean): string {
   if (keepScreen) return ''
-  return '\x1b[23;0t'.repeat(titleStack.length) + ((titleStack[0] ?? title) === '' ? '' : '\x1b]0;\x1b\\')
+  const first = titleStack.length > 0 ? titleStack[0] : title
+  return '\x1b[23;0t'.repeat(titleStack.length) + (first ? '\x1b]0;\x1b\\' : '')
 }
 
 function applyEscape(modes: Modes, intermediates: string, final: string, damage: Damage): void {
@@ -243,7 +244,7 @@ function applyCsi(modes: Modes, parameters: string, final: string, damage: Damag
       return
     case 't':
       if (first === 22) modes.titleStack.push(modes.title)
-      if (first === 23) modes.title = modes.titleStack.pop() ?? modes.title
+      if (first === 23 && modes.titleStack.length > 0) modes.title = modes.titleStack.pop()
       damage.title ||= first === 23
       return
     case 's':

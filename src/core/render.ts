@@ -13,8 +13,8 @@ export function renderTitle(text: string, how: { saves: boolean; rings: boolean 
 }
 
 /** Takes such a title away: the one before it, where the terminal has saved it, but the child's own if there is one. */
-export function restoreTitle(own: string): Uint8Array {
-  return encode(`\x1b]0;\x07\x1b[23;0t${own === '' ? '' : `\x1b]0;${own}\x07`}`)
+export function restoreTitle(own: string | undefined): Uint8Array {
+  return encode(`\x1b]0;\x07\x1b[23;0t${own === undefined ? '' : `\x1b]0;${own}\x07`}`)
 }
 
 /** Takes the fence away and wipes the row. */

@@ -377,6 +377,11 @@ describe('a window without room for the row', () => {
     screen.reserveRow(undefined)
     expect(await title(() => show('ur\x07'))).toBe('four')
     expect(seen).toMatchObject({ bells: 1, saved: 0 })
+    screen.reserveRow(SHORT)
+    // As Claude Code does at its end.
+    expect(await title(() => show('\x1b]0;\x07'))).toBe(SHORT)
+    expect(await title(() => screen.lend())).toBe('')
+    expect(seen.saved).toBe(0)
   })
 
   test('has the title of before again where the child sets none, as far as the terminal can', async () => {
