@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { claudef } from '../support/claudef.ts'
 import { readIfAny, setUp } from './claudef.ts'
-import { openTmux, prompt, type Tmux } from './tmux.ts'
+import { openTmux, openTmuxInTmux, prompt, type Tmux } from './tmux.ts'
 
 const screens = [
   ['on the alternate screen', {}],
@@ -24,20 +24,29 @@ describe.each(screens)('in tmux, %s', (_, screenEnv) => {
   test('keeps the row at the bottom when the window changes its size', async () => {
     const { pane } = await open(screenEnv)
     await meetLimit(pane)
-    for (const [columns, rows] of [
-      [100, 15],
-      [60, 30],
-      [120, 24],
-      [80, 24],
-    ] as const) {
-      pane.resize(columns, rows)
-      await pane.waitFor(includes('─'.repeat(columns)), `a box ${columns} columns wide`)
-      await showsRow(pane, /^ ⚠ 5-hour limit/)
-      await pane.waitFor((now) => count(now, /⚠ 5-hour limit/) === 1, 'the row once')
-    }
+    await followWindow(pane, /^ ⚠ 5-hour limit/)
     await pane.submit('say all is well')
     await pane.waitFor(includes('● all is well'), 'the answer')
     await showsRow(pane, /^ ⚠ 5-hour limit/)
+  })
+
+  test('has the row in the title of a small window, and the title of Claude Code again after it', async () => {
+    const { pane } = await open(screenEnv)
+    const title = () => expect.poll(() => pane.tell('#{pane_title}'), { timeout: 10_000 })
+    await title().toContain('Claude Code')
+    const own = pane.tell('#{pane_title}')
+    await meetLimit(pane)
+    expect(pane.tell('#{pane_title}')).toBe(own)
+    pane.resize(60, 7)
+    await title().toContain('⚠ 5-hour limit')
+    pane.resize(80, 24)
+    await title().toBe(own)
+    await showsRow(pane, /^ ⚠ 5-hour limit/)
+    pane.resize(39, 24)
+    await title().toContain('⚠ 5-hour limit')
+    await pane.submit('/exit')
+    // What Claude Code itself leaves.
+    await title().toBe('')
   })
 
   test('leaves the shell as it was', async () => {
@@ -55,9 +64,7 @@ describe.each(screens)('in tmux, %s', (_, screenEnv) => {
       '0 0 1 0',
     )
     expect(pane.tell('#{scroll_region_lower}')).toBe('23')
-    await pane.submit(`stty -a >'${root}/after'; seq 1 50`)
-    await pane.waitFor((now) => now[22] === '50' && now[23] === prompt.trimEnd(), 'the whole window in use')
-    expect(readFileSync(join(root, 'after'), 'utf8')).toBe(readFileSync(join(root, 'before'), 'utf8'))
+    await expectWholeShell(pane, root)
   })
 
   test('switches by itself without a flash of the shell', async () => {
@@ -72,6 +79,34 @@ describe.each(screens)('in tmux, %s', (_, screenEnv) => {
     expect(recorded).not.toContain('Resume this session with')
     await leave(pane)
     expect(count(pane.rows(), /Resume this session with/)).toBe(1)
+  })
+})
+
+describe.each(screens)('in tmux inside tmux, %s', (_, screenEnv) => {
+  test('offers, asks, switches, follows the window, and leaves the shells as they were', async () => {
+    const { root, ...options } = prepare(screenEnv)
+    const pane = await openTmuxInTmux({ ...options, folder: root })
+    const modes = '#{alternate_on} #{mouse_any_flag} #{cursor_flag} #{scroll_region_upper} #{pane_title}'
+    await pane.submit('clear')
+    const before = pane.tellInner(modes).replace(/ [^ ]*$/, ' ')
+    await startIn(pane, root)
+    await meetLimit(pane)
+    await followWindow(pane, /^ ⚠ 5-hour limit/)
+    pane.key('C-]')
+    await showsRow(pane, /Enter yes · Esc no/)
+    pane.key('Escape')
+    await showsRow(pane, /^ ⚠ 5-hour limit/)
+    await acceptSwitch(pane)
+    await pane.submit('say all is 漢字')
+    await pane.waitFor(includes('● all is 漢字'), 'the answer')
+    await followWindow(pane, /^ API billing\b.*return$/)
+    await leave(pane)
+    expect(count(pane.history(), /API billing|Ctrl\+\]/)).toBe(0)
+    expect(pane.tellInner(modes)).toBe(before.trimEnd())
+    await expectWholeShell(pane, root)
+    await pane.leave()
+    expect(pane.tell('#{alternate_on} #{mouse_any_flag} #{cursor_flag}')).toBe('0 0 1')
+    await expectWholeShell(pane, root)
   })
 })
 
@@ -105,16 +140,46 @@ describe.each(conversations)('in tmux, inline, a conversation %s', (_, said) => 
   })
 })
 
+const prepare = (env: Record<string, string>) => ({
+  ...setUp({ env }),
+  ...{ cols: 80, rows: 24, profile: `alias claudef="'${process.execPath}' '${claudef}'"` },
+})
+
 /** A shell that has said something, and claudef in it. */
 const open = async (screenEnv: Record<string, string>, more: Record<string, string> = {}) => {
-  const { root, cwd, env } = setUp({ env: { ...screenEnv, ...more } })
-  const alias = `alias claudef="'${process.execPath}' '${claudef}'"`
-  const pane = await openTmux({ folder: root, cwd, env, cols: 80, rows: 24, profile: alias })
+  const { root, ...options } = prepare({ ...screenEnv, ...more })
+  const pane = await openTmux({ ...options, folder: root })
+  await startIn(pane, root)
+  return { pane, root }
+}
+
+const startIn = async (pane: Tmux, root: string) => {
   await pane.submit(`stty -a >'${root}/before'; printf 'first\\nsecond\\nthird\\n'`)
   await pane.waitFor((now) => now.includes('third'), 'the shell’s words')
   await pane.submit('claudef')
   await pane.waitFor(includes('auto mode on'), 'Claude Code')
-  return { pane, root }
+}
+
+/** The window gets other sizes, and in the end its own again. */
+const followWindow = async (pane: Tmux, row: RegExp) => {
+  for (const [columns, rows] of [
+    [100, 15],
+    [60, 30],
+    [120, 24],
+    [80, 24],
+  ] as const) {
+    pane.resize(columns, rows)
+    await pane.waitFor(includes('─'.repeat(columns)), `a box ${columns} columns wide`)
+    await showsRow(pane, row)
+    await pane.waitFor((now) => count(now, row) === 1, 'the row once')
+  }
+}
+
+/** The terminal is as it was before, and all of the window is the shell's. */
+const expectWholeShell = async (pane: Tmux, root: string) => {
+  await pane.submit(`stty -a >'${root}/after'; seq 1 50`)
+  await pane.waitFor((now) => now[22] === '50' && now[23] === prompt.trimEnd(), 'the whole window in use')
+  expect(readFileSync(join(root, 'after'), 'utf8')).toBe(readFileSync(join(root, 'before'), 'utf8'))
 }
 
 const meetLimit = async (pane: Tmux) => {

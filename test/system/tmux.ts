@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -32,11 +32,10 @@ export const openTmux = async (options: TmuxOptions) => {
   const { folder, cwd, env, cols, rows } = options
   const profile = join(folder, 'profile')
   writeFileSync(profile, `PS1='${prompt}'\n${options.profile ?? ''}\n`)
-  const own = { ...env, ENV: profile }
   const tmux = (...words: string[]) =>
     execFileSync('tmux', ['-S', join(folder, 'tmux'), '-f', '/dev/null', ...words], {
       cwd,
-      env: own,
+      env: { ...env, ENV: profile },
       encoding: 'utf8',
     })
   tmux('new-session', '-d', '-x', String(cols), '-y', String(rows), '/bin/sh')
@@ -73,6 +72,35 @@ export const openTmux = async (options: TmuxOptions) => {
   }
   await pane.waitFor((now) => now[0] === prompt.trimEnd(), 'the shell')
   return pane
+}
+
+/**
+ * The same with a second tmux in the pane, which has the whole of it to itself: a server of its own, too. What is seen
+ * is what the outer one shows. `leave` ends the inner shell, and with it the inner tmux.
+ */
+export const openTmuxInTmux = async (options: TmuxOptions) => {
+  const { folder, cwd, env } = options
+  const [socket, settings] = [join(folder, 'inner'), join(folder, 'inner.conf')]
+  writeFileSync(settings, 'set -g status off\n')
+  const inner = `alias inner="TMUX= tmux -S '${socket}' -f '${settings}' new-session /bin/sh"`
+  const pane = await openTmux({ ...options, profile: `${inner}\n${options.profile ?? ''}` })
+  const tmux = (...words: string[]) =>
+    spawnSync('tmux', ['-S', socket, ...words], { cwd, env, encoding: 'utf8' }).stdout
+  onTestFinished(() => void tmux('kill-server'))
+  await pane.submit('inner')
+  await pane.waitFor((now) => now[0] === prompt.trimEnd(), 'the inner shell')
+  return {
+    ...pane,
+    /** A format of the inner tmux's. */
+    tellInner: (format: string) => tmux('display-message', '-p', format).trim(),
+    leave: async () => {
+      await pane.submit('exit')
+      await pane.waitFor(
+        (now) => now.includes('[exited]') && now.findLast((row) => row !== '') === prompt.trimEnd(),
+        'the outer shell',
+      )
+    },
+  }
 }
 
 const waitForRows = async (read: () => string[], isThere: (rows: string[]) => boolean, what: string) => {
