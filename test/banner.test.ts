@@ -49,7 +49,7 @@ test('comes and goes with the room for it, and says it by the title where there 
     [40, 8],
   ] as const) {
     screen.resize(columns, rows)
-    await screen.waitFor((text) => text.includes('─'.repeat(columns)) && /API billing *$/.test(text))
+    await screen.waitFor((text) => text.includes('─'.repeat(columns)) && /API billing( · ×)?$/.test(text))
   }
   screen.resize(20, 5)
   await screen.waitFor((text) => !text.includes('API billing') && text.includes('─'.repeat(20)))

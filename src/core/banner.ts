@@ -46,12 +46,12 @@ type Line = {
   text: string
   /** The same for windows in which it would be cut, the longest first. */
   shorter?: string[]
-  /** What to press, in full and, for a narrow window, in short. */
-  keys?: [string, string]
+  /** What to press, in full and, for a narrow window, in short: the longest first. */
+  keys?: string[]
   tone: 'warning' | 'question' | 'paying' | 'plain'
 }
 
-const DISMISS: [string, string] = ['× dismiss', '×']
+const DISMISS = ['× dismiss', '×']
 
 const COLORS: Record<Line['tone'], string> = {
   warning: '\x1b[33m',
@@ -73,9 +73,10 @@ function describeNotice(notice: Notice, context: BannerContext): Line | undefine
     case 'question':
       return describeQuestion(notice.billing, context)
     case 'unable': {
-      const text = `⚠ ${describeLimit(notice.limit, context)} · ${notice.reason}: ${notice.repair}`
-      // What to do is worth more room than the time.
-      const shorter = [`⚠ ${nameLimit(notice.limit)} · ${notice.reason}: ${notice.repair}`]
+      const todo = `${notice.reason}: ${notice.repair}`
+      const text = `⚠ ${describeLimit(notice.limit, context)} · ${todo}`
+      // What to do is worth more room than the time, and than what Claude Code says itself.
+      const shorter = [`⚠ ${nameLimit(notice.limit)} · ${todo}`, `⚠ ${todo}`]
       return { text, shorter, keys: DISMISS, tone: 'warning' }
     }
     case 'told':
@@ -103,13 +104,17 @@ function describeOffer(
   const cheaper = `${name} · /model to another model stays on your plan`
   const text = isModel ? cheaper : `⚠ ${describeLimit(limit, context)}`
   const shorter = isModel ? [`${name} · try /model`, name] : [name]
-  const keys: Line['keys'] = [`${switchKey} continue on API billing · × dismiss`, `${switchKey} API billing`]
+  const keys = [
+    `${switchKey} continue on API billing · × dismiss`,
+    `${switchKey} API billing · ×`,
+    `${switchKey} API billing`,
+  ]
   if (isBelieved) shorter.unshift(`${text} (elsewhere)`)
   return { text: isBelieved ? `${text} (met in another session)` : text, shorter, keys, tone: 'warning' }
 }
 
 function describeQuestion(billing: Billing, { key, estimate }: BannerContext): Line {
-  const keys: Line['keys'] = ['Enter yes · Esc no', 'Enter · Esc']
+  const keys = ['Enter yes · Esc no', 'Enter · Esc']
   if (billing === 'subscription') return { text: 'Go back to your subscription?', keys, tone: 'question' }
   const whole = describeEstimate(estimate)
   const text = `Go on with API billing, paid by the key ${key}?${whole}`
@@ -120,6 +125,7 @@ function describeQuestion(billing: Billing, { key, estimate }: BannerContext): L
     `Go on with API billing (key ${key})?${price}`,
     `Go on with API billing?${price}`,
     `API billing?${price}`,
+    `API?${price}`,
   ]
   return { text, shorter, keys, tone: 'question' }
 }
@@ -142,7 +148,7 @@ function capitalize(text: string): string {
 
 function describeApi(notice: ApiNotice, context: BannerContext): Line {
   const { switchKey, spent, note, key } = context
-  const keys: Line['keys'] = [`${switchKey} return`, `${switchKey} return`]
+  const keys = [`${switchKey} return`]
   const usd = spent.usd > 0 ? ` · ${renderUsd(spent)}` : ''
   const cost = usd === '' ? '' : `${usd} this session`
   const near = spent.nearCap === undefined ? cost : `${cost} · ${spent.nearCap}`
@@ -194,7 +200,7 @@ function describeBack({ limit, back, triesAt }: ApiNotice, context: BannerContex
 }
 
 /** The first text that fits with the keys behind it; else the last, cut so that the keys stay in sight. */
-function fitLine(texts: readonly string[], keys: [string, string] | [], columns: number): string {
+function fitLine(texts: readonly string[], keys: readonly string[], columns: number): string {
   const tails = keys.length === 0 ? [''] : keys.map((words) => ` · ${words}`)
   for (const text of texts) {
     for (const tail of tails) if (widthOf(text + tail) <= columns) return text + tail
