@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
+import { waitUntil } from '../support/processes.ts'
 import type { Screen } from '../support/screen.ts'
-import { type Setup, setUp } from './claudef.ts'
-import { askOnce, openSession, switchAtLimit } from './limit.ts'
+import { eventually, type Setup, setUp } from './claudef.ts'
+import { processesIn } from './leak.ts'
+import { askOnce, currentConversation, lastWords, openSession, switchAtLimit, turnsOf } from './limit.ts'
 
 async function openMeasured(setup: Setup) {
   const screen = await setup.run([], { compareTermios: true })
@@ -78,4 +80,49 @@ test('a child that is killed: code 137, and the terminal as it was', async () =>
   expect(await screen.exit).toEqual({ code: 137, signal: 0 })
   expectRestored(screen, modes)
   expect(setup.starts().length).toBe(1)
+})
+
+/** Begun: one Claude Code is told to end. Started: the next one is there, and does not read yet. */
+const MOMENTS = {
+  begun: (setup: Setup) => setup.log().includes('switching to api billing'),
+  started: (setup: Setup) => setup.starts().length === 2,
+}
+const INLINE = { CLAUDE_CODE_DISABLE_ALTERNATE_SCREEN: '1' }
+
+test.each<[key: string, bytes: string, moment: keyof typeof MOMENTS, env: Record<string, string>]>([
+  ['Ctrl+C', '\x03', 'begun', {}],
+  ['Ctrl+C', '\x03', 'started', INLINE],
+  ['Ctrl+D', '\x04', 'begun', INLINE],
+  ['Ctrl+D', '\x04', 'started', {}],
+  ['Ctrl+C of the kitty keyboard', '\x1b[99;5u', 'begun', {}],
+])('%s (%j) once a switch has %s: it stops there, and can be gone on with', async (_, bytes, moment, env) => {
+  const setup = await setUp()
+  const screen = await setup.run([], { compareTermios: true, env })
+  const modes = screen.modes()
+  await screen.waitFor('Claude Max')
+  await askOnce(screen, 'what is two and two?')
+  const { sessionId } = await currentConversation(setup)
+  setup.api.setBehaviour({ subscription: { type: 'limit' } })
+  await screen.submit('remember the number 4711')
+  await waitUntil(() => MOMENTS[moment](setup))
+  screen.type(bytes)
+  await screen.exit
+  const { before, after } = screen.attributes()
+  expect(after).toBe(before)
+  expect(screen.modes()).toEqual(modes)
+  expect(screen.title()).toBe('')
+  // Beside what Claude Code itself may say as it ends.
+  const said = screen.history().replace(/\n/g, '')
+  expect(said.split(`Go on with: claudef --resume ${sessionId}`).length - 1).toBe(1)
+  expect(screen.text()).not.toMatch(/API billing|Ctrl\+\]/)
+  await eventually(() => processesIn(setup.home.root)).toEqual([])
+  expect(turnsOf(setup, 'api')).toEqual([])
+
+  setup.api.setBehaviour({})
+  const resumed = await openSession(setup, ['--resume', sessionId])
+  await resumed.waitFor('remember the number 4711')
+  await askOnce(resumed, 'which number was it?')
+  const request = turnsOf(setup, 'subscription').at(-1)
+  expect(lastWords(request)).toContain('which number was it?')
+  expect(JSON.stringify(request?.body.messages)).toContain('remember the number 4711')
 })
