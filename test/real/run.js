@@ -15,6 +15,7 @@ const main = (filters) => {
   for (const [program, packageName] of [
     ['ip', 'iproute2'],
     ['unshare', 'util-linux'],
+    ['tmux', 'tmux'],
   ]) {
     if (!isInstalled(program))
       return fail(`the program '${program}' is missing: install the package ${packageName}`)
