@@ -24,9 +24,6 @@ export type Typing = {
 /** How long an Esc is held to see whether a longer key follows, in ms. */
 const ESCAPE_MS = 25
 
-/** The same for what can hardly be but the beginning of a sequence, which a slow line has cut, in ms. */
-const SEQUENCE_MS = 500
-
 /**
  * A child that has not turned bracketed paste on by then gets its input all the same, in ms. Before that the kernel
  * would echo and edit it by line.
@@ -146,11 +143,10 @@ export function openTyping(options: {
       clearImmediate(escapeTurn)
       for (const keyPress of readKeys(reader, input, { flush: false })) press(keyPress)
       if (reader.rest.length === 0) return
-      const wait = reader.rest.length > 2 ? SEQUENCE_MS : ESCAPE_MS
       // Where claudef itself was late, the rest may have come, but not been read yet.
       escapeTimer = setTimeout(() => {
         escapeTurn = setImmediate(flush)
-      }, wait)
+      }, ESCAPE_MS)
     },
     hold: () => {
       clearTimeout(drainTimer)

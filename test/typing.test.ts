@@ -211,22 +211,6 @@ test('the end of a click on the row is not the child’s, also where the row has
   expect(written).toEqual(['\x1b[<35;7;24M', '\x1b[<0;7;24m', '\x1b[<0;8;24M', '\x1b[<0;8;24m'])
 })
 
-test('a sequence that a slow line cuts is waited for longer than an Esc, and not for ever', () => {
-  const { type, written, events } = setUp({ listening: 'switch', row: 24 })
-  type('\x1b[<0;7')
-  vi.advanceTimersByTime(400)
-  type(';24M', '\x1b[93')
-  vi.advanceTimersByTime(400)
-  type(';5u', '\x1b[')
-  vi.advanceTimersByTime(100)
-  type('\x1b[9')
-  vi.advanceTimersByTime(400)
-  expect(written).toEqual(['\x1b['])
-  vi.advanceTimersByTime(200)
-  expect(written).toEqual(['\x1b[', '\x1b[9'])
-  expect(events).toEqual(['click 7', 'switch'])
-})
-
 test('nothing is read where nothing is listened for', () => {
   const { type, written, events } = setUp()
   type('\x1b[<0;7;24M', '\x1d', '\x1b', '\x1b[20', '\xff')
