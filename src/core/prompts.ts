@@ -9,8 +9,9 @@ export function readPrompt(row: unknown): string | undefined {
   return text === undefined || OWN_WORDS.test(text) ? undefined : text
 }
 
-/** Claude Code itself puts the end of a background task into the queue, and tells the model of an Esc, as if it were a prompt. */
-const OWN_WORDS = /^(<task-notification>|\[Request interrupted by user)/
+/** What Claude Code says as if it were a prompt: a background task has ended, a turn was ended by Esc, a limit has reset. */
+const OWN_WORDS =
+  /^(<task-notification>|\[Request interrupted by user|Your claude\.ai usage limit has reset\.)/
 
 function readText(row: Record<string, unknown>): string | undefined {
   if (row.type === 'queue-operation')

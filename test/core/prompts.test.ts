@@ -62,6 +62,14 @@ describe('readPrompt', () => {
       { type: 'user', message: { role: 'user', content: '<task-notification>\n<task-id>b1' } },
     ],
     [
+      'the end of a limit, queued',
+      {
+        type: 'queue-operation',
+        operation: 'enqueue',
+        content: 'Your claude.ai usage limit has reset. Continue the task',
+      },
+    ],
+    [
       'an Esc',
       { type: 'user', message: { content: [{ type: 'text', text: '[Request interrupted by user]' }] } },
     ],
