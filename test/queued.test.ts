@@ -36,6 +36,7 @@ test('what was queued when the child had to end in the middle of a turn is asked
   const { screen, switchOver, said } = await openBusy(/continue on API billing/)
   await switchOver()
   await screen.waitFor('● the third')
+  await waitUntil(() => said().includes('say the third'))
   expect(said().match(/say the (second|third)/g)).toEqual(['say the second', 'say the third'])
 })
 
