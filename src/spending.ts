@@ -166,7 +166,9 @@ export function openSpending(options: {
       if (last === undefined || last.until !== Infinity) return
       countWithPrices((table) => {
         const bill = billFor(last, sessionId, table)
-        bill.figures = { first: bill.figures?.first ?? usd, last: usd, day: dayOf(now()) }
+        const { first = usd, last: highest = usd } = bill.figures ?? {}
+        // After /clear the next conversation's may come under the id of the last.
+        bill.figures = { first, last: Math.max(highest, usd), day: dayOf(now()) }
       })
     },
     estimate: async (last) => {

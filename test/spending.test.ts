@@ -288,6 +288,20 @@ test.each<[string, number, string[]]>([
   expect(logged).toEqual(words.map((said) => expect.stringContaining(said)))
 })
 
+test('a figure that falls is of the next conversation, told under the id of the last', async () => {
+  const { spending, last, logged } = setUp()
+  await spending.begin(NOW)
+  spending.takeFigure('one', 0)
+  spending.take(answer(1))
+  spending.takeFigure('one', 2)
+  spending.takeFigure('one', 0)
+  await spending.refresh()
+  expect(last()?.session).toBeCloseTo(2)
+  spending.take(answer(1))
+  await spending.settle(undefined)
+  expect(logged).toEqual([])
+})
+
 test('reads at the end what the child wrote last, and tells nobody any more', async () => {
   const { spending, spent, ledger, home } = setUp()
   await spending.begin(NOW)
