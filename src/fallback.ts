@@ -26,7 +26,7 @@ import { localZone, openReservedRow, type ReservedRow } from './reserved-row.ts'
 import { configDir, type stopChild } from './respawn.ts'
 import { openSharing, type Sharing } from './sharing.ts'
 import { openSpending, type Spending } from './spending.ts'
-import { endChild, interrupt, keepPastesWhole, start, stop } from './switch.ts'
+import { endChild, interrupt, keepPastesWhole, releaseTyping, start, stop } from './switch.ts'
 import { type Listening, openTyping, type Typing } from './typing.ts'
 import { scheduleLook } from './way-back.ts'
 
@@ -71,9 +71,6 @@ export type Watch = {
   dispatch: (input: Input) => void
   finish: (ending: Ending) => void
 }
-
-/** A prompt that the transcript has not told of by then is not waited for, in ms. */
-const PROMPT_MS = 3000
 
 /** The end of a session waits for the shared files no longer than this, in ms. */
 const FAREWELL_MS = 500
@@ -213,23 +210,6 @@ function attach(watch: Watch): void {
   session.folder.watch(enter, (error) => {
     session.log(`the session hook is out of reach: ${error.message}`)
   })
-}
-
-/**
- * The child reads its input. An Enter that comes with the prompt that it was given at its start can be lost (2.1.330),
- * so that is waited for, too.
- */
-function releaseTyping(watch: Watch): void {
-  const { session, typing, state, timers } = watch
-  if (state.next !== undefined || !session.terminal.takesPaste()) return
-  if (!watch.isPromptDue) return typing.release()
-  if (watch.isReleaseDue) return
-  watch.isReleaseDue = true
-  const { child } = session
-  const release = () => {
-    if (session.child === child && watch.state.next === undefined) typing.release()
-  }
-  timers.add(setTimeout(release, PROMPT_MS))
 }
 
 function dispatch(watch: Watch, input: Input): void {

@@ -7,6 +7,7 @@ import { isObject } from './core/settings.ts'
 import type { Watch } from './fallback.ts'
 import { explainMissingKey } from './key.ts'
 import { localZone } from './reserved-row.ts'
+import { releaseTyping } from './switch.ts'
 import { readLastUsage } from './transcript.ts'
 
 /** A row that is from later than now by more than this, in ms, is from before the clock was set back. */
@@ -29,6 +30,7 @@ export function readRow(watch: Watch, row: unknown): void {
       // The prompt that claudef itself has given is no key's.
       if (!watch.isPromptDue) inputBox.confirm(prompt, queueChange(row) > 0 ? 'queued' : 'sent')
       watch.isPromptDue = false
+      releaseTyping(watch)
     }
   }
   spending.take(row)

@@ -251,6 +251,8 @@ function listDifferences(stretches: readonly Stretch[]): string[] {
       const told = bill.spend.total()
       const said = saidToCost(bill)
       if (said === undefined || Math.abs(said - told.usd) <= CENT) return []
+      // The last figure may be from before the last answer: after /clear another conversation's follows.
+      if (bill.costAfter === undefined && said < told.usd) return []
       const sums = [{ usd: said, isLowerBound: false }, told].map(renderUsd)
       const words = `${sums[0]} by Claude Code's own account, ${sums[1]} by its transcript`
       return [`API billing in session ${sessionId}: ${words}; the higher one counts`]

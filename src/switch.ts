@@ -22,6 +22,9 @@ const SETTLE_MS = 150
 /** A child that still works then is not waited for any longer, in ms. */
 const SETTLED_MS = 5000
 
+/** A prompt that the transcript has not told of by then is not waited for, in ms. */
+const PROMPT_MS = 3000
+
 /** Ends the child, as soon as nothing is lost by it. */
 export async function stop(watch: Watch, afterTool: boolean): Promise<void> {
   const { session, running, inputBox, conversation } = watch
@@ -148,6 +151,23 @@ async function keepQueue(watch: Watch, isAsked: boolean): Promise<void> {
 
 /** As a sequence: a child that starts reads late, and several keys at once. */
 const ENTER = Buffer.from('\x1b[13u')
+
+/**
+ * The child reads its input. An Enter that comes with the prompt that it was given at its start can be lost (2.1.330),
+ * so that is waited for, too.
+ */
+export function releaseTyping(watch: Watch): void {
+  const { session, typing, state, timers } = watch
+  if (!typing.isHeld() || state.next !== undefined || !session.terminal.takesPaste()) return
+  if (!watch.isPromptDue) return typing.release()
+  if (watch.isReleaseDue) return
+  watch.isReleaseDue = true
+  const { child } = session
+  const release = () => {
+    if (session.child === child && watch.state.next === undefined) typing.release()
+  }
+  timers.add(setTimeout(release, PROMPT_MS))
+}
 
 /** Consent was given by a setting, maybe long ago: the first time it is used, what it allows is said. */
 async function explainFirstSwitch(watch: Watch): Promise<void> {

@@ -39,12 +39,16 @@ const APART_MS = 15
  */
 const PASTE_MS = 300
 
+/** After an Enter that the child has taken in, in ms: of several prompts in one read some can be lost (2.1.330). */
+const ENTER_MS = 60
+
 /** A child that shows nothing new by then is not waited for, in ms. */
 const ECHO_MS = 2000
 
 const PASTE_START = '\x1b[200~'
 const PASTE_END = '\x1b[201~'
 const NOTHING = new Uint8Array()
+const ENTER = Buffer.from('\x1b[13u')
 
 /** Hands input on unread, unless the row listens, is there to be clicked, or no child can take it. */
 export function openTyping(options: {
@@ -65,7 +69,8 @@ export function openTyping(options: {
   let child: 'reading' | 'ending' | 'starting' = 'reading'
   let isReleasing = false
   let isPasting = false
-  let isUnheard = false
+  /** How long to wait once the child has shown something, in ms; `undefined`: that is not waited for. */
+  let unheard: number | undefined
   /** A button went down on the row, and has not come up. */
   let isPressed = false
   let drainTimer: NodeJS.Timeout | undefined
@@ -88,11 +93,11 @@ export function openTyping(options: {
   const press = (keyPress: KeyPress) => {
     const { key, bytes } = keyPress
     if (key === 'report' && isOfRow(bytes)) return
-    if (held !== undefined) return keep(held, keyPress)
     const answers = listening() === 'answer'
     const isOurs =
       listening() !== 'nothing' && (key === 'switch' || (answers && (key === 'enter' || key === 'escape')))
-    if (!isOurs) write(bytes)
+    if (!isOurs && held !== undefined) keep(held, keyPress)
+    else if (!isOurs) write(bytes)
     if (key !== 'report' && (isOurs || answers)) onKey(key)
   }
   /** What happens below the child's last row is not the child's, nor is the end of a click that began there. */
@@ -116,8 +121,9 @@ export function openTyping(options: {
     if (next !== undefined) write(next)
     if (held !== undefined && held.length > 0) {
       const isPaste = next !== undefined && Buffer.from(next).includes(PASTE_END)
-      isUnheard = isPaste
-      drainTimer = setTimeout(drain, isPaste ? ECHO_MS : APART_MS)
+      const isEnter = next !== undefined && Buffer.from(next).equals(ENTER)
+      unheard = isPaste ? PASTE_MS : isEnter ? ENTER_MS : undefined
+      drainTimer = setTimeout(drain, isPaste || isEnter ? ECHO_MS : APART_MS)
       return
     }
     held = undefined
@@ -165,10 +171,10 @@ export function openTyping(options: {
     },
     release,
     heard: () => {
-      if (!isUnheard || !isReleasing) return
-      isUnheard = false
+      if (unheard === undefined || !isReleasing) return
       clearTimeout(drainTimer)
-      drainTimer = setTimeout(drain, PASTE_MS)
+      drainTimer = setTimeout(drain, unheard)
+      unheard = undefined
     },
     isHeld: () => held !== undefined && !isReleasing,
     stop: () => {

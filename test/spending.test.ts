@@ -302,6 +302,15 @@ test('a figure that falls is of the next conversation, told under the id of the 
   expect(logged).toEqual([])
 })
 
+test('a figure from before the last answer is no other account', async () => {
+  const { spending, logged } = setUp()
+  await spending.begin(NOW)
+  spending.takeFigure('one', 0)
+  spending.take(answer(1))
+  await spending.settle(undefined)
+  expect(logged).toEqual([])
+})
+
 test('reads at the end what the child wrote last, and tells nobody any more', async () => {
   const { spending, spent, ledger, home } = setUp()
   await spending.begin(NOW)

@@ -69,7 +69,7 @@ test('keys that Claude Code drops among others arrive as sequences', () => {
   vi.advanceTimersByTime(30)
   typing.answer()
   typing.release()
-  vi.advanceTimersByTime(1000)
+  vi.advanceTimersByTime(3000)
   expect(written).toEqual(['ab', '\x1b[119;5u', 'cd', '\x1b[97;5u', '\x1b[13u', '\x1b[9u', '\x1b[27u'])
 })
 
@@ -115,6 +115,33 @@ test('what follows a paste waits until the child has shown something, and some t
   expect(written).toEqual([LONG])
   vi.advanceTimersByTime(10)
   expect(written).toEqual([LONG, '\x1b[13u'])
+})
+
+test('prompts go one after the other, each once the child has shown something', () => {
+  const { typing, type, written } = setUp()
+  typing.hold()
+  type('one', '\r', 'two', '\r', 'three')
+  typing.answer()
+  typing.release()
+  vi.advanceTimersByTime(1000)
+  expect(written).toEqual(['one', '\x1b[13u'])
+  typing.heard()
+  vi.advanceTimersByTime(1000)
+  expect(written).toEqual(['one', '\x1b[13u', 'two', '\x1b[13u'])
+  typing.heard()
+  vi.advanceTimersByTime(60)
+  expect(written.at(-1)).toBe('three')
+})
+
+test('while the next child starts its row is heard already', () => {
+  const { typing, type, written, events } = setUp({ listening: 'switch' })
+  typing.hold()
+  typing.answer()
+  type('a', '\x1d', 'b')
+  expect(events).toEqual(['switch'])
+  typing.release()
+  vi.advanceTimersByTime(100)
+  expect(written).toEqual(['a', 'b'])
 })
 
 test('a child that shows nothing gets what follows a paste all the same', () => {

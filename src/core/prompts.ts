@@ -34,7 +34,7 @@ export function isSamePrompt(one: string, other: string): boolean {
 
 /** Claude Code puts tags of its own around a long paste. */
 export function withoutTags(text: string): string {
-  return text.replace(/\n*<pasted_content[^>]*>\n?|\n?<\/pasted_content>/g, '\n')
+  return text.replace(/\n*<pasted_content[^>]*>\n?|\n?<\\?\/pasted_content[^>]*>/g, '\n')
 }
 
 /** How a row changes the number of prompts that wait in Claude Code's queue. */

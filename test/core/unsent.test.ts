@@ -36,12 +36,12 @@ describe('findUnsent', () => {
     ],
     [
       'a paste without its tags',
-      [enqueue('see\n\n<pasted_content id="1f">\n1\n2\n</pasted_content>')],
+      [enqueue('see\n\n<pasted_content id="1f">\n1\n2\n</pasted_content id="1f">')],
       ['see\n1\n2'],
     ],
     [
       'not a paste between tags',
-      [enqueue('see\n1\n2'), user('see\n\n<pasted_content id="1f">\n1\n2\n</pasted_content>')],
+      [enqueue('see\n1\n2'), user('see\n\n<pasted_content id="1f">\n1\n2\n</pasted_content id="1f">')],
       [],
     ],
     ['not what was sent before it was queued', [user('two'), enqueue('two')], ['two']],

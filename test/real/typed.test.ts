@@ -15,6 +15,8 @@ const seeds = Array.from({ length: RUNS }, (_, index) => FIRST_SEED + index)
 
 test.each(seeds)(
   'all that is typed around a switch arrives, in the real input box (seed %i)',
+  // A machine that is so busy that Claude Code takes several keys of this test in one read loses some, without claudef, too.
+  { retry: 2 },
   async (seed) => {
     const setup = await setUp()
     const random = createRandom(seed)
