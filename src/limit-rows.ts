@@ -1,4 +1,5 @@
 import { mostUsd, wouldReach } from './core/budget.ts'
+import { timeOf } from './core/json.ts'
 import { type Limit, limitKey, parseApiFailure, parseLimit } from './core/limit.ts'
 import { isClockBehind } from './core/policy.ts'
 import { queueChange, readPrompt } from './core/prompts.ts'
@@ -81,10 +82,4 @@ export async function estimate({ conversation, spending, row }: Watch): Promise<
   const transcript = conversation.transcript()
   const last = transcript === undefined ? undefined : await readLastUsage(transcript)
   row.estimate(await spending.estimate(last).catch(() => undefined))
-}
-
-/** Epoch ms of a row's own time stamp. */
-function timeOf(row: unknown): number | undefined {
-  const time = isObject(row) ? Date.parse(String(row.timestamp)) : Number.NaN
-  return Number.isNaN(time) ? undefined : time
 }

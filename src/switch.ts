@@ -6,6 +6,7 @@ import type { Watch } from './fallback.ts'
 import type { Ending } from './pty.ts'
 import { startAgain, stopChild } from './respawn.ts'
 import { readUnsent } from './transcript-end.ts'
+import { ENTER } from './typing.ts'
 
 /** How long a draft that cannot be put back holds up a switch, without a key, in ms. */
 export const DRAFT_MS = 20_000
@@ -148,9 +149,6 @@ async function keepQueue(watch: Watch, isAsked: boolean): Promise<void> {
   if (isAsked) kept.unshift(...unsent.flatMap((prompt) => [renderText(prompt), ENTER]))
   else kept.unshift(renderText(unsent.join('\n') + (kept.length > 0 ? '\n' : '')))
 }
-
-/** As a sequence: a child that starts reads late, and several keys at once. */
-const ENTER = Buffer.from('\x1b[13u')
 
 /**
  * The child reads its input. An Enter that comes with the prompt that it was given at its start can be lost (2.1.330),

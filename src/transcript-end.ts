@@ -1,7 +1,6 @@
-import { parseJson } from './core/json.ts'
+import { parseJson, timeOf } from './core/json.ts'
 import { SPEND_MARKERS } from './core/message-usage.ts'
 import { PROMPT_MARKERS } from './core/prompts.ts'
-import { isObject } from './core/settings.ts'
 import { findUnsent } from './core/unsent.ts'
 import { readLinesBackwards } from './lines.ts'
 
@@ -30,8 +29,7 @@ async function readLastRows(
   try {
     for await (const line of readLinesBackwards(transcript, { contains })) {
       const row = parseJson(line)
-      const at = isObject(row) ? Date.parse(String(row.timestamp)) : Number.NaN
-      if (at < since) break
+      if ((timeOf(row) ?? since) < since) break
       rows.push(row)
       if (rows.length === MOST_ROWS) break
     }

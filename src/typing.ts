@@ -48,7 +48,8 @@ const ECHO_MS = 2000
 const PASTE_START = '\x1b[200~'
 const PASTE_END = '\x1b[201~'
 const NOTHING = new Uint8Array()
-const ENTER = Buffer.from('\x1b[13u')
+/** As a sequence, see `cutKeys`. */
+export const ENTER: Uint8Array = Buffer.from('\x1b[13u')
 
 /** Hands input on unread, unless the row listens, is there to be clicked, or no child can take it. */
 export function openTyping(options: {

@@ -24,3 +24,9 @@ export function nonEmpty(value: unknown): string | undefined {
 export function toCount(value: unknown): number {
   return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0
 }
+
+/** Epoch ms of a transcript row's own time stamp; `undefined` where it has none. */
+export function timeOf(row: unknown): number | undefined {
+  const time = isObject(row) ? Date.parse(String(row.timestamp)) : Number.NaN
+  return Number.isNaN(time) ? undefined : time
+}
