@@ -1,5 +1,6 @@
 import type { Companion } from './companion.ts'
 import { readConfig } from './config.ts'
+import { hideMemory } from './core-dump.ts'
 import { judgeKey, maskKey } from './key.ts'
 import { saveKeyInFile } from './key-file.ts'
 import { describeKeySources, type KeySourceName } from './key-sources.ts'
@@ -13,6 +14,7 @@ const CANCELLED = 130
 
 /** `claude-fallback key set`: reads the key, unseen, and stores it. */
 export async function setKey(companion: Companion, { file = false }: Options): Promise<number> {
+  hideMemory()
   const { env, stdin, stderr } = companion
   const prompt = 'API key (it is not shown): '
   const text = stdin.isTTY ? await askTerminal(companion, { prompt, isShown: false }) : await readPipe(stdin)

@@ -1,4 +1,5 @@
 import { type Config, readConfig } from './config.ts'
+import { hideMemory } from './core-dump.ts'
 import { type FoundKey, judgeKey, maskKey } from './key.ts'
 import { cleanMessage, runKeyProgram } from './key-program.ts'
 import { readKeyring } from './keyring.ts'
@@ -53,6 +54,7 @@ const NONE: FoundKey = { type: 'none' }
  * Takes up to 33 s, of which 30 s are the command's. Never rejects.
  */
 export async function lookUpKey(options: KeyOptions): Promise<FoundKey> {
+  hideMemory()
   for (const source of SOURCES) {
     const found = await ask(source, options)
     if (found.type !== 'none') return found

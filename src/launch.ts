@@ -1,6 +1,7 @@
 import { childEnvironment, findClaude, readLogin } from './claude.ts'
 import { type Config, readConfig } from './config.ts'
 import { hasOption, isSession, parseArgs } from './core/args.ts'
+import { showMemory } from './core-dump.ts'
 import { replaceDescriptors } from './descriptors.ts'
 import { createSessionFolder, type SessionFolder } from './folder.ts'
 import { isFromTerminal, runInherited } from './inherit.ts'
@@ -55,6 +56,7 @@ export async function launch(world: World): Promise<Ending> {
     log(`without the fallback: ${error}`)
     // A second Claude Code in the place of one that has run would be a surprise.
     if (session?.hasStarted) return { type: 'exit', code: 1 }
+    showMemory(process.pid)
     return await runInherited({ file: claude.path, args: given.args, env: childEnvironment(world.env) })
   } finally {
     given.remove()

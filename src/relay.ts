@@ -4,6 +4,7 @@ import type { Config } from './config.ts'
 import { optionValue, sessionChoice, startArgs, type Token } from './core/args.ts'
 import type { Billing } from './core/policy.ts'
 import { mergeSettings } from './core/settings.ts'
+import { hideMemory, showMemory } from './core-dump.ts'
 import { createSessionFolder, type SessionFolder } from './folder.ts'
 import type { JobControl } from './job-control.ts'
 import { type FoundKey, serveKey } from './key.ts'
@@ -83,6 +84,8 @@ export type First = {
 export function openSession(given: Pick<Session, 'world' | 'config' | 'log' | 'claude' | 'tokens'>): Session {
   const { world, tokens } = given
   const userSettings = readSettingsOption(optionValue(tokens, '--settings'), world.cwd)
+  // A key may be in our environment already.
+  hideMemory()
   const session: Session = {
     ...given,
     ...openDisplay(given, {
@@ -235,6 +238,7 @@ export function spawnChild(session: Session, args: readonly string[]): void {
       session.handlers.onEnd(ending)
     },
   })
+  if (keyServer === undefined) showMemory(session.child.pid)
 }
 
 export function writeToChild(session: Session, input: Uint8Array): void {

@@ -90,10 +90,12 @@ test('through a switch, a tool, a return and the end, with --debug, the key is n
   expect(readFileSync(seen, 'latin1')).toContain(`HOME=${setup.home.home}`)
   expect(readFileSync(seen, 'latin1')).toMatch(/\0\0?0\n$/)
   expect(await askSocket(socket)).toBe(key)
+  expect(memoryInCores(setup)).toBe('00000000')
   screen.type('\x1d')
   await screen.waitFor('Go back to your subscription?')
   screen.key('Enter')
   await screen.waitFor('Claude Max')
+  expect(memoryInCores(setup)).toBe(readFileSync('/proc/self/coredump_filter', 'latin1').trim())
   expect(await askSocket(socket)).toMatch(/ENOENT|ECONNREFUSED/)
   await screen.submit('/exit')
   await screen.exit
@@ -164,18 +166,46 @@ test.each(MOMENTS)('SIGKILL to claudef $name leaves the key nowhere', async ({ c
   await openSession(setup)
 })
 
-// By SIGQUIT, or when it crashes, Claude Code writes one of its own, as without claudef: the key is in its memory.
 test.each(['SIGTERM', 'SIGHUP'] as const)(
   '%s to claudef on the key writes no core file, though they are on',
   async (signal) => {
-    const setup = await setUp()
-    const screen = await openSession(setup, [], { cores: true })
-    setup.api.setBehaviour({ subscription: { type: 'limit' } })
-    await screen.submit('remember the number 4711')
-    await screen.waitFor('Mock reply via api.')
+    const { setup, screen } = await openOnKey()
     screen.signal(signal)
     await screen.exit
     await eventually(() => processesIn(setup.home.root)).toEqual([])
     expect(readdirSync(setup.home.cwd)).toEqual([])
   },
 )
+
+// The search through all files follows.
+test.each([
+  ['SIGQUIT', 'claudef'],
+  ['SIGABRT', 'claudef'],
+  ['SIGSEGV', 'claude'],
+] as const)('a core file that %s to %s leaves has no key in it', async (signal, whom) => {
+  const { setup, screen } = await openOnKey()
+  const claude = setup.starts().at(-1)?.pid ?? 0
+  if (whom === 'claudef') screen.signal(signal)
+  else process.kill(claude, signal)
+  await screen.exit
+  await eventually(() => processesIn(setup.home.root)).toEqual([])
+  // Where the kernel hands them to a program there is no file.
+  const isFile = !/^[|/]/.test(readFileSync('/proc/sys/kernel/core_pattern', 'utf8'))
+  expect(readdirSync(setup.home.cwd)).toEqual(isFile ? [expect.stringMatching(/^core/)] : [])
+  // The next session takes away the folder of one that crashed.
+  if (whom === 'claudef') await openSession(setup)
+})
+
+/** What of its memory the Claude Code that was started last would write into a core file (core(5)). */
+const memoryInCores = (setup: Setup) =>
+  readFileSync(`/proc/${setup.starts().at(-1)?.pid}/coredump_filter`, 'latin1').trim()
+
+/** A session on the key, whose processes write core files when they crash. */
+async function openOnKey() {
+  const setup = await setUp()
+  const screen = await openSession(setup, [], { cores: true })
+  setup.api.setBehaviour({ subscription: { type: 'limit' } })
+  await screen.submit('remember the number 4711')
+  await screen.waitFor('Mock reply via api.')
+  return { setup, screen }
+}

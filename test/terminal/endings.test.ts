@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { afterEach, describe, expect, test } from 'vitest'
 import { claudef, type Setup, setUp } from '../support/claudef.ts'
@@ -43,6 +43,18 @@ test.each(['QUIT', 'ABRT', 'SEGV', 'FPE', 'XCPU'])(
     expect(readdirSync(setup.home.cwd)).toEqual([])
   },
 )
+
+test('leaves a child without a key the core file that it would have had', async () => {
+  const filter = readFileSync('/proc/self/coredump_filter', 'latin1').trim()
+  // Written just after the child has been started.
+  const script = `#!/bin/sh
+    until [ "$(cat /proc/$$/coredump_filter)" = ${filter} ]; do sleep 0.01; done
+    printf same; read line\n`
+  setup = setUp({ script })
+  const outer = setup.run()
+  await outer.waitFor('same')
+  expect(readFileSync(`/proc/${outer.pid}/coredump_filter`, 'latin1').trim()).toBe('00000000')
+})
 
 test('tells of a real-time signal, which has no name, by 128 + n', async () => {
   setup = setUp({ script: '#!/bin/sh\nkill -40 $$\n' })
