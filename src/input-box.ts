@@ -27,6 +27,8 @@ export type InputBoxFollower = {
   isAwaited: () => boolean
   /** What was sent to the child that is about to end, and the transcript has not told of, in order. */
   submitted: () => string[]
+  /** These words of its queue are a command of the shell. */
+  isShellCommand: (words: string) => boolean
   /** Epoch ms of the last key; the start where there was none. */
   lastKeyAt: () => number
   /**
@@ -81,6 +83,7 @@ export function followInputBox(session: Session, status: () => Status): InputBox
     },
     isAwaited: () => taken.box.submits.length > 0 && Math.abs(world.now() - sentAt) < AWAITED_MS,
     submitted: () => taken.box.submits.filter((prompt) => prompt !== undefined),
+    isShellCommand: (words) => taken.box.commands.includes(words),
     lastKeyAt: () => lastKeyAt,
     take: () => {
       const draft = draftOf(reader)

@@ -146,8 +146,12 @@ async function keepQueue(watch: Watch, isAsked: boolean): Promise<void> {
   const { conversation, inputBox, kept, queuedSince: since } = watch
   const unsent = await readUnsent(conversation.transcript(), { since, submitted: inputBox.submitted() })
   if (unsent.length === 0) return
-  if (isAsked) kept.unshift(...unsent.flatMap((prompt) => [renderText(prompt), ENTER]))
-  else kept.unshift(renderText(unsent.join('\n') + (kept.length > 0 ? '\n' : '')))
+  const typed = unsent.map((words) => (inputBox.isShellCommand(words) ? `!${words}` : words))
+  if (isAsked) return void kept.unshift(...typed.flatMap((words) => [renderText(words), ENTER]))
+  const text = typed.join('\n')
+  const isAlone = unsent.length === 1 && kept.length === 0
+  // What is no command of the shell must not become one.
+  kept.unshift(renderText(isAlone ? text : text.replace(/^!/, ' !') + (kept.length > 0 ? '\n' : '')))
 }
 
 /**

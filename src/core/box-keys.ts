@@ -111,7 +111,9 @@ function submit(box: InputBox): void {
   if (/(^|\s)@\S*$/.test(text.slice(0, cursor))) doubt(box, 'the menu of files')
   // Back to prompts: a shell command is no doubt once it runs.
   const isSure = box.doubt === undefined || (box.doubt === SHELL && text.startsWith('!'))
-  box.submits.push(isSure ? wholeText(box, text) : undefined)
+  const whole = wholeText(box, text)
+  box.submits.push(isSure ? whole : undefined)
+  if (whole.startsWith('!')) box.commands.push(whole.slice(1).trim())
   if (!isSure) box.unsent = joinLines(box.unsent, text)
   clear(box)
 }

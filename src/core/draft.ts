@@ -55,6 +55,7 @@ export function createDraftReader({ columns, status = () => undefined, reason }:
     doubt: undefined,
     unsent: undefined,
     submits: [],
+    commands: [],
     pastes: [],
   }
   return {

@@ -29,6 +29,8 @@ export type InputBox = {
   unsent: string | undefined
   /** What the transcript has not told of yet, in order; `undefined` for an Enter in doubt. */
   submits: (string | undefined)[]
+  /** The shell commands that were sent, without their `!`: as the queue has them. */
+  commands: string[]
 }
 
 /** The first of the private-use characters that stand for pastes. */

@@ -3,20 +3,37 @@ import { isObject } from './settings.ts'
 /** ASCII strings one of which each row that `readPrompt` may accept contains. */
 export const PROMPT_MARKERS = ['"type":"user"', '"queue-operation"'] as const
 
-/** The prompt which the user has sent, or put into the queue while Claude worked; `undefined`: the row tells of none. */
+/**
+ * The prompt which the user has sent, or put into the queue while Claude worked, or the command (`/name`, `!command`;
+ * in the queue 2.1.330 writes the latter without its `!`); `undefined`: the row tells of none.
+ */
 export function readPrompt(row: unknown): string | undefined {
   const text = isObject(row) ? readText(row) : undefined
-  return text === undefined || OWN_WORDS.test(text) ? undefined : text
+  return text === undefined || OWN_WORDS.test(text) ? undefined : readCommand(text)
 }
 
-/** What Claude Code says as if it were a prompt: a background task has ended, a turn was ended by Esc, a limit has reset. */
+/**
+ * What Claude Code says as if it were a prompt: a background task has ended, a turn was ended by Esc, a limit has reset,
+ * a command has printed something.
+ */
 const OWN_WORDS =
-  /^(<task-notification>|\[Request interrupted by user|Your claude\.ai usage limit has reset\.)/
+  /^(<(task-notification|bash-std(out|err)|local-command-std(out|err))>|\[Request interrupted by user|Your claude\.ai usage limit has reset\.)/
+
+/** As it was typed. */
+function readCommand(text: string): string {
+  const shell = /^<bash-input>(.*)<\/bash-input>$/s.exec(text)
+  if (shell !== null) return `!${shell[1]}`
+  const [, name] =
+    /^\s*(?:<command-message>.*<\/command-message>\s*)?<command-name>(.*?)<\/command-name>/s.exec(text) ?? []
+  const [, args = ''] = /<command-args>(.*)<\/command-args>/s.exec(text) ?? []
+  return name === undefined ? text : `${name} ${args}`.trim()
+}
 
 function readText(row: Record<string, unknown>): string | undefined {
   if (row.type === 'queue-operation')
     return row.operation === 'enqueue' && typeof row.content === 'string' ? row.content : undefined
   if (row.type !== 'user' || row.isMeta === true || row.isSidechain === true) return undefined
+  if (row.isCompactSummary === true) return undefined
   if (!isObject(row.message)) return undefined
   const { content } = row.message
   if (typeof content === 'string') return content
@@ -26,9 +43,9 @@ function readText(row: Record<string, unknown>): string | undefined {
   return parts.map((part) => (typeof part.text === 'string' ? part.text : '')).join('')
 }
 
-/** True for the same words, as they were typed and as the transcript has them. */
+/** True for the same words, as they were typed and as the transcript has them, in the queue or sent. */
 export function isSamePrompt(one: string, other: string): boolean {
-  const tidy = (text: string) => withoutTags(text).replace(/\s/g, '')
+  const tidy = (text: string) => withoutTags(text).replace(/^!|\s/g, '')
   return tidy(one) === tidy(other)
 }
 

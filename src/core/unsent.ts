@@ -24,7 +24,7 @@ function readRow(queue: Queue, row: Record<string, unknown>): void {
   const { operation, content } = row
   const prompt = readPrompt(row)
   if (row.type !== 'queue-operation') {
-    if (prompt !== undefined) sendPrompt(queue, prompt)
+    if (prompt !== undefined) sendPrompt(queue, prompt.replace(/^!/, ''))
   } else if (operation === 'enqueue') {
     if (prompt !== undefined) queue.prompts.push(withoutTags(prompt).trim())
     else if (content === undefined) queue.prompts.push(UNTOLD)

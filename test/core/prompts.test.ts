@@ -30,6 +30,32 @@ const PROMPTS: [string, string, unknown][] = [
     { type: 'user', isSidechain: false, isMeta: false, message: TEXT },
   ],
   [
+    'a command of the shell',
+    '!ls',
+    { type: 'user', message: { role: 'user', content: '<bash-input>ls</bash-input>' } },
+  ],
+  [
+    'a command',
+    '/compact the sums',
+    {
+      type: 'user',
+      message: {
+        content:
+          '<command-name>/compact</command-name>\n <command-message>compact</command-message>\n <command-args>the sums</command-args>',
+      },
+    },
+  ],
+  [
+    'one of a skill',
+    '/review',
+    {
+      type: 'user',
+      message: {
+        content: '<command-message>review</command-message>\n<command-name>/review</command-name>',
+      },
+    },
+  ],
+  [
     'one put into the queue',
     'And then',
     { type: 'queue-operation', operation: 'enqueue', content: 'And then' },
@@ -72,6 +98,18 @@ describe('readPrompt', () => {
     [
       'an Esc',
       { type: 'user', message: { content: [{ type: 'text', text: '[Request interrupted by user]' }] } },
+    ],
+    [
+      'what a command of the shell printed',
+      { type: 'user', message: { content: '<bash-stdout>a</bash-stdout><bash-stderr></bash-stderr>' } },
+    ],
+    [
+      'what a command printed',
+      { type: 'user', message: { content: '<local-command-stdout>Compacted</local-command-stdout>' } },
+    ],
+    [
+      'a summary',
+      { type: 'user', isCompactSummary: true, message: { content: 'This session is being continued' } },
     ],
     ['an answer', { type: 'assistant', message: { role: 'assistant', content: 'Go on' } }],
     ['no message', { type: 'user' }],

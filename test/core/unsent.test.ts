@@ -7,6 +7,11 @@ describe('findUnsent', () => {
   const leave = (operation: string, content: string) => ({ type: 'queue-operation', operation, content })
   const user = (content: string) => ({ type: 'user', message: { content } })
 
+  const command = (name: string, args = '') =>
+    user(
+      `<command-name>/${name}</command-name>\n  <command-message>${name}</command-message>\n  <command-args>${args}</command-args>`,
+    )
+
   test.each<[string, unknown[], string[]]>([
     ['nothing was queued', [user('one')], []],
     [
@@ -45,6 +50,29 @@ describe('findUnsent', () => {
       [],
     ],
     ['not what was sent before it was queued', [user('two'), enqueue('two')], ['two']],
+    [
+      'not a shell command that has run, nor what it printed',
+      [
+        enqueue('ls >a'),
+        enqueue('two'),
+        dequeue,
+        user('<bash-input>ls >a</bash-input>'),
+        user('<bash-stdout></bash-stdout><bash-stderr></bash-stderr>'),
+      ],
+      ['two'],
+    ],
+    [
+      'not a command that has run',
+      [
+        enqueue('/compact'),
+        enqueue('/compact sums'),
+        dequeue,
+        command('compact'),
+        command('compact', 'sums'),
+      ],
+      [],
+    ],
+    ['a command that has not', [enqueue('/compact sums'), dequeue, command('compact')], ['/compact sums']],
     ['not the end of a task', [enqueue('<task-notification>')], []],
   ])('%s', (_, rows, unsent) => {
     expect(findUnsent(rows, [])).toEqual(unsent)

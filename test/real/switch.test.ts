@@ -1,4 +1,6 @@
-import { expect, test } from 'vitest'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
 import { eventually, setUp } from './claudef.ts'
 import {
   askOnce,
@@ -16,6 +18,35 @@ test.each(['five_hour', 'seven_day'])('goes on with the key at a %s limit', asyn
   await askOnce(screen, 'what is two and two?')
   const resumed = await switchAtLimit(setup, screen, { claim })
   expect(JSON.stringify(resumed.body.messages)).toContain('what is two and two?')
+})
+
+test('runs a shell command once that was queued when the turn before it had to end, and asks nobody about it', async () => {
+  const setup = await setUp({ auto: false, state: { bypassPermissionsModeAccepted: true } })
+  setup.api.setBehaviour({ subscription: { type: 'limit' } })
+  const screen = await openSession(setup, ['--permission-mode', 'bypassPermissions'])
+  await screen.submit('what is two and two?')
+  await screen.waitFor('continue on API billing')
+  let release = () => {}
+  const gate = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  onTestFinished(release)
+  setup.api.setBehaviour({ subscription: { type: 'slow', chunks: 1, until: () => gate } })
+  await screen.submit('tell me a long story')
+  await screen.waitFor('esc to interrupt')
+  screen.type('!')
+  await screen.waitFor('! for shell')
+  await screen.submit('echo ran >>made')
+  await screen.submit('remember the number 4711')
+  await eventually(() => JSON.stringify(setup.home.transcripts())).toContain('4711')
+  screen.type('\x1d')
+  await screen.waitFor('Enter')
+  screen.key('Enter')
+  await eventually(() => readdirSync(setup.home.cwd)).toEqual(['made'])
+  const asked = () => turnsOf(setup, 'api').map((turn) => lastWords(turn).join('\n'))
+  await eventually(() => asked().at(-1)).toContain('remember the number 4711')
+  expect(asked().filter((words) => /^echo ran/m.test(words))).toEqual([])
+  expect(readFileSync(join(setup.home.cwd, 'made'), 'utf8')).toBe('ran\n')
 })
 
 test('takes along the prompts that were queued behind the one that met the limit', async () => {
