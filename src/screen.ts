@@ -77,7 +77,8 @@ export function openScreen(options: {
       output.write(MAKE_ROOM)
     }
     rings = false
-    output.write(paintRow(row, { rows: size().rows, fence: !modes.scrollRegion }))
+    const wraps = modes.private.get(7) !== false
+    output.write(paintRow(row, { rows: size().rows, fence: !modes.scrollRegion, wraps }))
   }
   const giveTitleBack = () => {
     if (isTitled) output.write(restoreTitle(modes.title))

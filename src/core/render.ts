@@ -1,10 +1,12 @@
 /**
  * The bytes that paint one row which is not the child's: the bottom one, fenced off by a scroll region. The cursor,
- * its colours and the origin mode are saved and restored (DECSC, DECRC).
+ * its colours and the origin mode are saved and restored (DECSC, DECRC). Some terminals make `·` and the like two columns
+ * wide: a text that is too long for them is cut off, for which `wraps` says whether the child has it otherwise (DECAWM).
  */
-export function paintRow(text: string, window: { rows: number; fence: boolean }): Uint8Array {
-  const fence = window.fence ? `\x1b[1;${window.rows - 1}r` : ''
-  return encode(`\x1b7${fence}\x1b[?6l\x1b[${window.rows};1H\x1b[0m${text}\x1b[0m\x1b[K\x1b8`)
+export function paintRow(text: string, window: { rows: number; fence: boolean; wraps: boolean }): Uint8Array {
+  const { rows, fence, wraps } = window
+  const before = `\x1b7${fence ? `\x1b[1;${rows - 1}r` : ''}\x1b[?6l\x1b[${rows};1H\x1b[?7l\x1b[0m`
+  return encode(`${before}${text}${wraps ? '\x1b[?7h' : ''}\x1b[0m\x1b[K\x1b8`)
 }
 
 /** Where there is no room for a row: the window's title, and a bell for what is new. `saves` the title before it. */

@@ -24,7 +24,7 @@ function openTerminal() {
   })
   return {
     seen,
-    modes: terminal.modes,
+    wraps: () => terminal.modes.wraparoundMode,
     write: (output: string | Uint8Array) => new Promise<void>((resolve) => terminal.write(output, resolve)),
     rows: () => {
       const { active } = terminal.buffer
@@ -45,9 +45,20 @@ function openTerminal() {
   }
 }
 
-const WINDOW = { rows: ROWS, fence: true }
+const WINDOW = { rows: ROWS, fence: true, wraps: true }
 
 describe('paintRow', () => {
+  test.each([true, false])(
+    'cuts off what is too wide for the terminal, which wraps as before: %s',
+    async (wraps) => {
+      const { write, rows, wraps: doesWrap } = openTerminal()
+      if (!wraps) await write('\x1b[?7l')
+      await write(paintRow('0123456789abcdefghijklmnop', { ...WINDOW, wraps }))
+      expect(rows()).toEqual(['', '', '', '', '', '0123456789abcdefghip'])
+      expect(doesWrap()).toBe(wraps)
+    },
+  )
+
   test('writes the bottom row and leaves the cursor, its colour and the text where they were', async () => {
     const { write, rows, cursor, color } = openTerminal()
     await write('one\r\n\x1b[31mtwo')
