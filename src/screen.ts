@@ -1,4 +1,4 @@
-import { createModes, isBetweenSequences, onAlternateScreen, trackModes, undoModes } from './core/modes.ts'
+import { createModes, isBetweenSequences, onAlternateScreen, trackModes } from './core/modes.ts'
 import {
   clearRow,
   cutAtFences,
@@ -10,6 +10,7 @@ import {
   restoreTitle,
   WIPE,
 } from './core/render.ts'
+import { undoModes } from './core/undo-modes.ts'
 import type { Output } from './output.ts'
 import type { Size } from './pty.ts'
 

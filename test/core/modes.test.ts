@@ -1,13 +1,8 @@
 import xterm from '@xterm/headless'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  createModes,
-  isBetweenSequences,
-  onAlternateScreen,
-  trackModes,
-  undoModes,
-} from '../../src/core/modes.ts'
+import { createModes, isBetweenSequences, onAlternateScreen, trackModes } from '../../src/core/modes.ts'
+import { undoModes } from '../../src/core/undo-modes.ts'
 import { followModes } from '../support/modes.ts'
 
 /** What a program sets, and the bytes that undo it; all of it may stand at once, in this order of the undoing. */
