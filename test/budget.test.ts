@@ -91,7 +91,7 @@ test('warns once at 80 % of a cap, and at the cap goes back to the subscription 
   await screen.submit('fourth')
   const text = await screen.waitFor(/API billing has ended/)
   expect(rowOf(text)).toContain("the session's cap of $3.70 is reached ($4.05 spent)")
-  expect(rowOf(text)).toContain('raise max_usd and start claudef again')
+  expect(rowOf(text)).toContain('raise max_usd and restart claudef')
   await expect.poll(setup.starts).toEqual(['subscription', 'api', 'subscription'])
   await screen.waitFor(/^❯ *$/m)
   expect(setup.prompts().at(-1)).toEqual(['api', 'fourth'])

@@ -73,14 +73,20 @@ function describeNotice(notice: Notice, context: BannerContext): Line | undefine
     case 'question':
       return describeQuestion(notice.billing, context)
     case 'unable': {
-      const todo = `${notice.reason}: ${notice.repair}`
+      const { reason, brief = reason, repair } = notice
+      const todo = `${reason}: ${repair}`
       const text = `⚠ ${describeLimit(notice.limit, context)} · ${todo}`
       // What to do is worth more room than the time, and than what Claude Code says itself.
-      const shorter = [`⚠ ${nameLimit(notice.limit)} · ${todo}`, `⚠ ${todo}`]
+      const shorter = [`⚠ ${nameLimit(notice.limit)} · ${todo}`, `⚠ ${todo}`, `⚠ ${brief}: ${repair}`]
       return { text, shorter, keys: DISMISS, tone: 'warning' }
     }
     case 'told':
-      return { text: `⚠ ${notice.text}`, keys: DISMISS, tone: 'warning' }
+      return {
+        text: `⚠ ${notice.text}`,
+        shorter: notice.brief === undefined ? [] : [`⚠ ${notice.brief}`],
+        keys: DISMISS,
+        tone: 'warning',
+      }
     case 'switching': {
       const waitsFor = notice.waitsFor === undefined ? '…' : ` · waits for ${notice.waitsFor}`
       const spinner = SPINNER[context.frame % SPINNER.length]

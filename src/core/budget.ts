@@ -56,19 +56,21 @@ export function mostUsd(tokens: number): number {
   return tokens * MOST_USD_PER_TOKEN
 }
 
-/** `the daily cap of $10.00 is reached ($10.12 spent)`, and the setting that raises it. */
-export function describeReached(spent: Spent, caps: Caps): { reason: string; repair: string } {
+/**
+ * `the daily cap of $10.00 is reached ($10.12 spent)`, in brief `daily cap of $10.00 reached`, and the setting that raises
+ * it.
+ */
+export function describeReached(spent: Spent, caps: Caps): { reason: string; brief: string; repair: string } {
   const isDay = spent.day >= caps.day
   const [name, cap, usd, setting] = isDay
     ? ['daily cap', caps.day, spent.day, 'max_usd_per_day']
     : ["session's cap", caps.session, spent.session, 'max_usd']
-  const repair = `raise ${setting} and start claudef again`
-  if (cap === 0) return { reason: `${setting} is 0, so there is no API billing`, repair }
+  const repair = `raise ${setting} and restart claudef`
+  if (cap === 0)
+    return { reason: `${setting} is 0, so there is no API billing`, brief: `${setting} is 0`, repair }
   const amount = renderUsd({ usd, isLowerBound: spent.isLowerBound })
-  return {
-    reason: `the ${name} of ${renderUsd({ usd: cap, isLowerBound: false })} is reached (${amount} spent)`,
-    repair,
-  }
+  const named = `${name} of ${renderUsd({ usd: cap, isLowerBound: false })}`
+  return { reason: `the ${named} is reached (${amount} spent)`, brief: `${named} reached`, repair }
 }
 
 /** The cap that is near or reached, beside what the session has cost: `cap $2.00`, `today $8.20 of $10.00`. */

@@ -54,7 +54,8 @@ export type Notice =
   | { type: 'offer'; limit: Limit; isBelieved?: boolean }
   | { type: 'question'; billing: Billing; before: Notice }
   | ({ type: 'unable'; limit: Limit } & Obstacle)
-  | { type: 'told'; text: string }
+  /** `brief`: the same for a narrow window. */
+  | { type: 'told'; text: string; brief?: string }
   /** `waitsFor`: why the child has not been told to end yet. */
   | { type: 'switching'; billing: Billing; waitsFor?: string }
   | ApiNotice
@@ -71,8 +72,8 @@ export type ApiNotice = {
   triesAt?: number
 }
 
-/** Why there can be no switch, and what to do about it. `isCap`: it may go with the day. */
-export type Obstacle = { reason: string; repair: string; isCap?: true }
+/** Why there can be no switch (`brief`: for a narrow window), and what to do about it. `isCap`: it may go with the day. */
+export type Obstacle = { reason: string; brief?: string; repair: string; isCap?: true }
 
 export type Input =
   /** `version`: of the Claude Code that wrote the row. `usd`: what the first request on the key is likely to cost. */

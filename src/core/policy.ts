@@ -190,7 +190,7 @@ function findObstacle(state: State, rules: Rules, version: string | undefined): 
     return { reason, repair: 'update it with `claude update`' }
   }
   if (state.keyRefused)
-    return { reason: 'the API refused the key', repair: 'set another and start claudef again' }
+    return { reason: 'the API refused the key', repair: 'set another and restart claudef' }
   if (rules.noKey !== undefined) {
     return { reason: rules.noKey, repair: 'give one with `claude-fallback key set`' }
   }
@@ -276,8 +276,9 @@ function countSpent(state: State, spent: Spent, rules: Rules): Step {
   const counted = { ...state, spent, endedAtCap: state.endedAtCap || standing === 'reached' }
   if (state.next !== undefined) return stay(counted)
   if (standing === 'reached') {
-    const { reason, repair } = describeReached(spent, rules.caps)
-    const notice: Notice = { type: 'told', text: `API billing has ended: ${reason} · ${repair}` }
+    const { reason, brief, repair } = describeReached(spent, rules.caps)
+    const text = `API billing has ended: ${reason} · ${repair}`
+    const notice: Notice = { type: 'told', text, brief: `${brief}: ${repair}` }
     const step = switchTo(counted, { billing: 'subscription', prompt: false, limit: undefined, notice })
     const stop: Action = { type: 'stop', afterTool: true }
     const actions: Action[] = [stop, log(reason), { type: 'announce', about: 'cap' }]

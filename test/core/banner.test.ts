@@ -2,6 +2,7 @@ import xterm from '@xterm/headless'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type BannerContext, isDismissal, renderBanner } from '../../src/core/banner.ts'
+import { describeReached } from '../../src/core/budget.ts'
 import type { ApiFailure, Limit } from '../../src/core/limit.ts'
 import type { Notice } from '../../src/core/policy.ts'
 
@@ -104,6 +105,21 @@ describe('renderBanner', () => {
         " ⚠ no API key: set CLAUDE_FALLBACK… · ×",
       ]
     `)
+  })
+
+  test.each([
+    { session: 12.34, day: 100 },
+    { session: 20, day: 10 },
+  ])('says at 80 columns that a cap is reached, and what raises it: %j', (caps) => {
+    const reached = describeReached({ session: 12.34, day: 12.34, isLowerBound: true }, caps)
+    const { brief, repair } = reached
+    const told = {
+      type: 'told',
+      text: `${reached.reason} · ${repair}`,
+      brief: `${brief}: ${repair}`,
+    } as const
+    for (const notice of [told, { type: 'unable', limit: LIMIT, ...reached } as const])
+      expect(render(notice, { columns: 80 })).toBe(` ⚠ ${brief}: ${repair} · ×`)
   })
 
   test('tells', () => {

@@ -109,49 +109,66 @@ test('mostUsd is not exceeded by any request of any model that has a price', asy
   )
 })
 
-test.each<[string, Spent, Caps, { reason: string; setting: string }]>([
+test.each<[string, Spent, Caps, { reason: string; brief: string; setting: string }]>([
   [
     'of the session',
     spent(2.1, 3),
     BOTH,
-    { reason: "the session's cap of $2.00 is reached ($2.10 spent)", setting: 'max_usd' },
+    {
+      reason: "the session's cap of $2.00 is reached ($2.10 spent)",
+      brief: "session's cap of $2.00 reached",
+      setting: 'max_usd',
+    },
   ],
   [
     'of the day',
     spent(0.1, 10.12),
     BOTH,
-    { reason: 'the daily cap of $10.00 is reached ($10.12 spent)', setting: 'max_usd_per_day' },
+    {
+      reason: 'the daily cap of $10.00 is reached ($10.12 spent)',
+      brief: 'daily cap of $10.00 reached',
+      setting: 'max_usd_per_day',
+    },
   ],
   // Raising the session's would be of no use.
   [
     'of both',
     spent(3, 11),
     BOTH,
-    { reason: 'the daily cap of $10.00 is reached ($11.00 spent)', setting: 'max_usd_per_day' },
+    {
+      reason: 'the daily cap of $10.00 is reached ($11.00 spent)',
+      brief: 'daily cap of $10.00 reached',
+      setting: 'max_usd_per_day',
+    },
   ],
   [
     'with a price that is not known',
     spent(2, 2, true),
     BOTH,
-    { reason: "the session's cap of $2.00 is reached (≥$2.00 spent)", setting: 'max_usd' },
+    {
+      reason: "the session's cap of $2.00 is reached (≥$2.00 spent)",
+      brief: "session's cap of $2.00 reached",
+      setting: 'max_usd',
+    },
   ],
   [
     'of nothing',
     spent(0, 0),
     { session: 0, day: 10 },
-    { reason: 'max_usd is 0, so there is no API billing', setting: 'max_usd' },
+    { reason: 'max_usd is 0, so there is no API billing', brief: 'max_usd is 0', setting: 'max_usd' },
   ],
   [
     'of nothing a day',
     spent(0, 0),
     { session: 2, day: 0 },
-    { reason: 'max_usd_per_day is 0, so there is no API billing', setting: 'max_usd_per_day' },
+    {
+      reason: 'max_usd_per_day is 0, so there is no API billing',
+      brief: 'max_usd_per_day is 0',
+      setting: 'max_usd_per_day',
+    },
   ],
-])('describeReached tells which cap it is, and what raises it: %s', (_, what, caps, { reason, setting }) => {
-  expect(describeReached(what, caps)).toEqual({
-    reason,
-    repair: `raise ${setting} and start claudef again`,
-  })
+])('describeReached tells which cap it is, and what raises it: %s', (_, what, caps, { setting, ...said }) => {
+  expect(describeReached(what, caps)).toEqual({ ...said, repair: `raise ${setting} and restart claudef` })
 })
 
 test.each<[Caps, string]>([

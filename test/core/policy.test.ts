@@ -624,7 +624,8 @@ describe('the caps', () => {
     expect(announced.at(-1)).toEqual({ type: 'announce', about: 'cap' })
     expect(notice).toEqual({
       type: 'told',
-      text: "API billing has ended: the session's cap of $2.00 is reached ($2.00 spent) · raise max_usd and start claudef again",
+      text: "API billing has ended: the session's cap of $2.00 is reached ($2.00 spent) · raise max_usd and restart claudef",
+      brief: "session's cap of $2.00 reached: raise max_usd and restart claudef",
     })
     expect(state.spent.session).toBe(2)
   })
@@ -641,7 +642,7 @@ describe('the caps', () => {
       CAPPED,
     )
     expect(actions.slice(4)).toEqual([{ type: 'finish' }])
-    expect(notice).toMatchObject({ type: 'unable', repair: 'raise max_usd and start claudef again' })
+    expect(notice).toMatchObject({ type: 'unable', repair: 'raise max_usd and restart claudef' })
   })
 
   describe('where one has ended API billing', () => {
