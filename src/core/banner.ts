@@ -83,7 +83,7 @@ function describeNotice(notice: Notice, context: BannerContext): Line | undefine
     case 'told':
       return {
         text: `⚠ ${notice.text}`,
-        shorter: notice.brief === undefined ? [] : [`⚠ ${notice.brief}`],
+        shorter: notice.shorter?.map((words) => `⚠ ${words}`) ?? [],
         keys: DISMISS,
         tone: 'warning',
       }

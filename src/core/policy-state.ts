@@ -54,8 +54,8 @@ export type Notice =
   | { type: 'offer'; limit: Limit; isBelieved?: boolean }
   | { type: 'question'; billing: Billing; before: Notice }
   | ({ type: 'unable'; limit: Limit } & Obstacle)
-  /** `brief`: the same for a narrow window. */
-  | { type: 'told'; text: string; brief?: string }
+  /** `shorter`: the same for narrow windows, the longest first. */
+  | { type: 'told'; text: string; shorter?: string[] }
   /** `waitsFor`: why the child has not been told to end yet. */
   | { type: 'switching'; billing: Billing; waitsFor?: string }
   | ApiNotice

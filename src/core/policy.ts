@@ -277,8 +277,12 @@ function countSpent(state: State, spent: Spent, rules: Rules): Step {
   if (state.next !== undefined) return stay(counted)
   if (standing === 'reached') {
     const { reason, brief, repair } = describeReached(spent, rules.caps)
-    const text = `API billing has ended: ${reason} · ${repair}`
-    const notice: Notice = { type: 'told', text, brief: `${brief}: ${repair}` }
+    const [text = '', ...shorter] = [
+      `API billing has ended: ${reason} · ${repair}`,
+      `API billing has ended: ${brief} · ${repair}`,
+      `${brief}: ${repair}`,
+    ]
+    const notice: Notice = { type: 'told', text, shorter }
     const step = switchTo(counted, { billing: 'subscription', prompt: false, limit: undefined, notice })
     const stop: Action = { type: 'stop', afterTool: true }
     const actions: Action[] = [stop, log(reason), { type: 'announce', about: 'cap' }]

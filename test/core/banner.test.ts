@@ -113,12 +113,9 @@ describe('renderBanner', () => {
   ])('says at 80 columns that a cap is reached, and what raises it: %j', (caps) => {
     const reached = describeReached({ session: 12.34, day: 12.34, isLowerBound: true }, caps)
     const { brief, repair } = reached
-    const told = {
-      type: 'told',
-      text: `${reached.reason} · ${repair}`,
-      brief: `${brief}: ${repair}`,
-    } as const
-    for (const notice of [told, { type: 'unable', limit: LIMIT, ...reached } as const])
+    const text = `${reached.reason} · ${repair}`
+    const told: Notice = { type: 'told', text, shorter: [`${brief}: ${repair}`] }
+    for (const notice of [told, { type: 'unable', limit: LIMIT, ...reached } satisfies Notice])
       expect(render(notice, { columns: 80 })).toBe(` ⚠ ${brief}: ${repair} · ×`)
   })
 

@@ -625,7 +625,10 @@ describe('the caps', () => {
     expect(notice).toEqual({
       type: 'told',
       text: "API billing has ended: the session's cap of $2.00 is reached ($2.00 spent) · raise max_usd and restart claudef",
-      brief: "session's cap of $2.00 reached: raise max_usd and restart claudef",
+      shorter: [
+        "API billing has ended: session's cap of $2.00 reached · raise max_usd and restart claudef",
+        "session's cap of $2.00 reached: raise max_usd and restart claudef",
+      ],
     })
     expect(state.spent.session).toBe(2)
   })

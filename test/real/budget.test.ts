@@ -37,7 +37,9 @@ test('leaves a tool that runs to its end, then goes back at the cap with nothing
   await screen.waitFor(() => bottomRow(screen).includes('waits for the tool that runs'))
   expect(existsSync(done)).toBe(false)
   expect(setup.starts()).toHaveLength(2)
-  await screen.waitFor(() => bottomRow(screen).includes("API billing has ended: the session's cap of $0.01"))
+  await screen.waitFor(() =>
+    bottomRow(screen).includes("API billing has ended: session's cap of $0.01 reached"),
+  )
   expect(existsSync(done)).toBe(true)
   await eventually(() => setup.starts().length).toBe(3)
   await screen.waitFor('Claude Max')
@@ -88,7 +90,7 @@ test.each<[string, SetupOptions, Record<string, string>]>([
   // Its two requests, of a dollar each, are in no row of the transcript.
   await screen.submit('/compact')
   await screen.waitFor(() =>
-    bottomRow(screen).includes("the session's cap of $3.00 is reached ($3.04 spent)"),
+    bottomRow(screen).includes("API billing has ended: session's cap of $3.00 reached"),
   )
   await screen.waitFor('Claude Max')
   setup.api.setBehaviour(answer)
