@@ -1,7 +1,7 @@
 import { describeCaps } from './core/budget.ts'
 import { renderText } from './core/draft.ts'
 import type { Action } from './core/policy.ts'
-import { createRunning, promptForTasks } from './core/running.ts'
+import { createRunning, hasAgents, isInTool, promptForTasks } from './core/running.ts'
 import type { Watch } from './fallback.ts'
 import type { Ending } from './pty.ts'
 import { startAgain, stopChild } from './respawn.ts'
@@ -13,6 +13,9 @@ export const DRAFT_MS = 20_000
 
 /** How long the row says which caps there are, in ms: then it has other things to say. */
 const CAPS_MS = 60_000
+
+/** Agents make requests while a tool of one of them runs: at a cap it is waited for no longer than this, in ms. */
+const AGENTS_MS = 10_000
 
 /** How often one looks whether what a switch waits for is over, in ms. */
 const WAIT_MS = 100
@@ -32,9 +35,11 @@ export async function stop(watch: Watch, afterTool: boolean): Promise<void> {
   const { child } = session
   const { next } = watch.state
   if (child === undefined || next === undefined) return
+  const since = performance.now()
   const isBusyWithTool = () => {
     const status = conversation.status()
-    return running.tools.size > 0 && status !== 'idle' && status !== 'waiting'
+    const mayWait = !hasAgents(running) || performance.now() - since < AGENTS_MS
+    return mayWait && isInTool(running) && status !== 'idle' && status !== 'waiting'
   }
   if (afterTool) await waitWhile(watch, isBusyWithTool, 'the tool that runs')
   const isUnasked = next.before.type !== 'question'

@@ -262,6 +262,36 @@ test('counts an answer that came just before the end', async () => {
   expect(setup.spend()).toBeCloseTo(1.013236, 6)
 })
 
+test('at the cap does not wait for a subagent, which would go on spending', async () => {
+  const setup = setUp({ ...capped, CLAUDE_FALLBACK_MAX_USD: '3' })
+  const screen = await setup.run(['name a prime'])
+  await screen.waitFor(spentIn('1.01'))
+  await screen.submit('work 60000')
+  await expect.poll(setup.prompts).toContainEqual(['api', 'work 60000'])
+  const transcript = setup.transcripts()[0]?.path ?? ''
+  appendFileSync(transcript, `${JSON.stringify(asking('Task', 'call'))}\n`)
+  const folder = join(transcript.replace(/\.jsonl$/, ''), 'subagents')
+  mkdirSync(folder, { recursive: true })
+  const agent = join(folder, 'agent-1.jsonl')
+  for (const id of ['one', 'two']) {
+    appendFileSync(agent, `${JSON.stringify({ ...asking('Bash', id), isSidechain: true })}\n`)
+    const used = { type: 'tool_result', tool_use_id: id }
+    const result = { type: 'user', isSidechain: true, message: { content: [used] } }
+    appendFileSync(agent, `${JSON.stringify(result)}\n`)
+  }
+  await screen.waitFor(/API billing has ended: the session's cap of \$3\.00 is reached/)
+})
+
+/** An answer of one dollar that uses a tool. */
+const asking = (name: string, id: string) => ({
+  type: 'assistant',
+  timestamp: new Date().toISOString(),
+  message: {
+    ...{ id, model: 'claude-opus-5-5', usage: { output_tokens: 50_000 } },
+    content: [{ type: 'tool_use', id, name, input: {} }],
+  },
+})
+
 test.each<[string, (setup: ReturnType<typeof setUp>) => Record<string, string>]>([
   [
     'a folder stands in its place',

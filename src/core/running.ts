@@ -13,6 +13,8 @@ type Task = {
 export type Running = {
   /** By the id of the tool_use: the tool's name. A tool that the user is asked about counts. */
   tools: Map<string, string>
+  /** The ids of the tool_uses of its agents, in the foreground and in the background. */
+  agentTools: Set<string>
   /** In the background, by task id. */
   tasks: Map<string, Task>
   /** By the id of the tool_use: what the tool would be as a task. Any tool may be moved to the background. */
@@ -30,15 +32,31 @@ export const RUNNING_MARKERS: readonly string[] = [
 
 /** At the start of each child: what its forerunner ran has ended with it, whatever the transcript says. */
 export function createRunning(): Running {
-  return { tools: new Map(), tasks: new Map(), calls: new Map() }
+  return { tools: new Map(), agentTools: new Set(), tasks: new Map(), calls: new Map() }
 }
 
+/** A tool is at work. A call of an agent is none: between two tools of the agent nothing is at work. */
+export function isInTool(running: Running): boolean {
+  const isTool = [...running.tools.values()].some((name) => !CALLS_MODEL.test(name))
+  return isTool || (running.agentTools.size > 0 && hasAgents(running))
+}
+
+/** Requests are made though the main conversation waits for a tool. */
+export function hasAgents({ tools, tasks }: Running): boolean {
+  const isCalled = [...tools.values()].some((name) => CALLS_MODEL.test(name))
+  return isCalled || [...tasks.values()].some(({ kind }) => kind === 'agent' || kind === 'workflow')
+}
+
+/** Tools that ask the model in their turn, for as long as they like. */
+const CALLS_MODEL = /^(?:Agent|Task|Workflow|Skill)$/
+
 /**
- * Takes one row of the main transcript, parsed from JSON (measured on 2.1.330). Never throws. Rows that a child writes
+ * Takes one row of a transcript, parsed from JSON (measured on 2.1.330). Never throws. Rows that a child writes
  * while it is being ended tell that its tasks were killed: what is to be started again must be asked for before that.
  */
 export function readRunning(running: Running, row: unknown): void {
-  if (!isObject(row) || row.isSidechain === true) return
+  if (!isObject(row)) return
+  if (row.isSidechain === true) return readAgent(running, row)
   if (row.type === 'system' && row.subtype === 'turn_duration') return endTools(running)
   if (row.type === 'assistant') return startTools(running, row)
   const notification = notificationOf(row)
@@ -77,6 +95,13 @@ function startTools({ tools, calls }: Running, row: Record<string, unknown>): vo
     if (type !== 'tool_use' || typeof id !== 'string' || typeof name !== 'string') continue
     tools.set(id, name)
     calls.set(id, describeCall(name, isObject(input) ? input : {}))
+  }
+}
+
+function readAgent({ agentTools }: Running, row: Record<string, unknown>): void {
+  for (const { type, id, name, tool_use_id: used } of blocksOf(row)) {
+    if (type === 'tool_use' && !CALLS_MODEL.test(String(name))) agentTools.add(String(id))
+    else if (type === 'tool_result') agentTools.delete(String(used))
   }
 }
 

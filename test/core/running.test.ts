@@ -3,6 +3,8 @@ import { expect, test } from 'vitest'
 import {
   createRunning,
   describeTasks,
+  hasAgents,
+  isInTool,
   promptForTasks,
   RUNNING_MARKERS,
   type Running,
@@ -183,3 +185,25 @@ test.each([
   { type: 'assistant' },
   { type: 'user', message: { content: [null, {}] } },
 ])('row %j is nothing', (row) => expect(readAll(row)).toEqual(createRunning()))
+
+test('an agent makes requests, and is no tool itself: its own tools are', () => {
+  const ofAgent = (row: object) => ({ ...row, isSidechain: true })
+  const states = [
+    use('a', 'Bash'),
+    result('a'),
+    use('b', 'Task'),
+    ofAgent(use('c', 'Bash')),
+    ofAgent(use('d', 'Agent')),
+    ofAgent(result('c')),
+    result('b', { status: 'async_launched', agentId: 'x' }),
+    ofAgent(use('e', 'Bash')),
+    notify('<task-id>x</task-id><status>completed</status>'),
+  ]
+  const running = createRunning()
+  const seen = states.map((row) => {
+    readRunning(running, row)
+    return [isInTool(running) && 'tool', hasAgents(running) && 'agents'].filter(Boolean).join(' and ')
+  })
+  const [agents, both] = ['agents', 'tool and agents']
+  expect(seen).toEqual(['tool', '', agents, both, both, agents, agents, both, ''])
+})
