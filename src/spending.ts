@@ -39,6 +39,8 @@ type Stretch = {
   isOver: boolean
   /** By session id: `/clear` begins another. */
   bills: Map<string, Bill>
+  /** By message id: `/branch` copies messages into another conversation, with their ids and times (2.1.330). */
+  billed: Map<string, Bill>
 }
 
 type Bill = {
@@ -133,7 +135,9 @@ export function openSpending(options: {
       last.isOver = true
       return
     }
-    billFor(last, sessionId, table).spend.add(usage)
+    const bill = last.billed.get(usage.messageId) ?? billFor(last, sessionId, table)
+    last.billed.set(usage.messageId, bill)
+    bill.spend.add(usage)
   }
   const billFor = (stretch: Stretch, sessionId: string, table: Prices) => {
     const spend = createSpend(table, { since: 0, dayOf })
@@ -150,7 +154,7 @@ export function openSpending(options: {
   const take = (row: unknown) => countWithPrices((table) => count(row, table))
   return {
     begin: async (at) => {
-      stretches.push({ since: at, until: Infinity, isOver: false, bills: new Map() })
+      stretches.push({ since: at, until: Infinity, isOver: false, bills: new Map(), billed: new Map() })
       await requirePrices()
       // Others spend of the same day's cap.
       watcher ??= ledger.watch(() => void refresh())

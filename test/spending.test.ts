@@ -175,6 +175,19 @@ test('counts each conversation of a run once: /clear begins another', async () =
   ])
 })
 
+test('what /branch copies into another conversation has been counted', async () => {
+  const { spending, last } = setUp()
+  await spending.begin(NOW)
+  const first = answer(1)
+  spending.take(first)
+  spending.take({ ...first, sessionId: 'two' })
+  spending.take(answer(0.5, { sessionId: 'two' }))
+  spending.end(NOW + 100)
+  spending.take(cost(0.75, 'two'))
+  await spending.refresh()
+  expect(last()?.session).toBeCloseTo(1.75, 9)
+})
+
 test('takes the running figure where that is more: requests without a row count at once', async () => {
   const { spending, last, ledger } = setUp()
   await spending.begin(NOW)

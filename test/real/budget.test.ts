@@ -124,6 +124,21 @@ test('the figure begins anew after /clear: each conversation is counted once', a
   expect(setup.log()).not.toContain('by its transcript')
 })
 
+test.each(['0', '1'])('what /branch copies is not counted again (status line: %s)', async (statusLine) => {
+  const setup = await setUp()
+  setup.api.setBehaviour({ subscription: { type: 'limit' }, api: { type: 'answer', usage: dollar } })
+  const screen = await openSession(setup, model, { env: { CLAUDE_FALLBACK_STATUS_LINE: statusLine } })
+  await screen.submit('remember the number 4711')
+  await screen.waitFor(() => bottomRow(screen).includes('$1.01'))
+  await screen.submit('/branch')
+  await eventually(() => setup.home.transcripts().length).toBe(2)
+  await screen.submit('remember the number 4712')
+  await screen.waitFor(() => bottomRow(screen).includes('$2.03'))
+  await screen.submit('/exit')
+  await screen.exit
+  expect(spendOf(setup)).toBeCloseTo(2.03, 2)
+})
+
 test('a key that is refused in the middle is said, and not offered again', async () => {
   const setup = await setUp()
   setup.api.setBehaviour({ subscription: { type: 'limit' } })
