@@ -34,7 +34,12 @@ export async function chooseFirstBilling(world: {
   const missing = explainMissingKey(await world.lookUpKey())
   if (missing !== undefined) return refuse(`there is no key to pay with (${missing})`)
   const caps = { session: maxUsd, day: maxUsdPerDay }
-  const spent = { session: 0, day: await openLedger({ ...world, home }).today(now()), isLowerBound: false }
+  const ledger = openLedger({ ...world, home })
+  const spent = { session: 0, day: await ledger.today(now()), isLowerBound: false }
+  if (!ledger.isReadable() && caps.day !== Infinity)
+    return refuse(
+      'what was spent today cannot be read (see `claude-fallback spend`), and there is a daily cap',
+    )
   if (judgeSpent(spent, caps) === 'reached') return refuse(describeReached(spent, caps).reason)
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions()
   const until = describeClock(start.until ?? 0, { now: now(), timeZone })

@@ -18,6 +18,8 @@ export type Ledger = {
   read: () => Promise<LedgerEntry[]>
   /** USD of all sessions on the local day of an epoch ms. Never throws. */
   today: (now: number) => Promise<number>
+  /** False where it could not be read the last time: all that is known then is this run's own. */
+  isReadable: () => boolean
   /** Calls `onChange` when anybody has written. The process is not kept alive. */
   watch: (onChange: () => void) => { stop: () => void }
 }
@@ -57,6 +59,7 @@ export function openLedger(options: LedgerOptions): Ledger {
   const run = randomUUID()
   let compactAt = compactBytes
   let revision = 0
+  let isReadable = true
   let last: Promise<unknown> = Promise.resolve()
 
   /** One after the other: rows of a run stand in the file as they were made. */
@@ -79,7 +82,9 @@ export function openLedger(options: LedgerOptions): Ledger {
     }
   }
   const read = async () => {
-    const entries = new Map((await next(reader.read)) ?? [])
+    const written = await next(reader.read)
+    isReadable = written !== undefined
+    const entries = new Map(written ?? [])
     for (const [key, entry] of own) entries.set(key, entry)
     return [...entries.values()]
   }
@@ -93,6 +98,7 @@ export function openLedger(options: LedgerOptions): Ledger {
     },
     read,
     today: async (at) => sumEntries((await read()).filter(({ day }) => day === dayOf(at))).usd,
+    isReadable: () => isReadable,
     watch: (onChange) => {
       const watcher = watchNearest(file, onChange)
       return { stop: () => watcher?.close() }

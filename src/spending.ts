@@ -102,7 +102,8 @@ export function openSpending(options: {
         }
         const session = sumStretches(stretches)
         const day = await ledger.today(now())
-        if (!isStopped) onSpent({ session: session.usd, day, isLowerBound: session.isLowerBound })
+        const partial = ledger.isReadable() ? {} : { isDayPartial: true as const }
+        if (!isStopped) onSpent({ session: session.usd, day, isLowerBound: session.isLowerBound, ...partial })
       }
     } catch (error) {
       log(`what API billing costs cannot be summed up: ${error}`)

@@ -308,10 +308,20 @@ test.each<[string, (setup: ReturnType<typeof setUp>) => Record<string, string>]>
     },
   ],
 ])('the cap of a session holds where the ledger cannot be written: %s', async (_, spoil) => {
-  const setup = setUp({ ...capped, CLAUDE_FALLBACK_MAX_USD: '1.5' })
+  const caps = { CLAUDE_FALLBACK_MAX_USD: '1.5', CLAUDE_FALLBACK_MAX_USD_PER_DAY: 'none' }
+  const setup = setUp({ ...capped, ...caps })
   const screen = await setup.run(['name a prime'], spoil(setup))
   await screen.waitFor(spentIn('1.01'))
   await screen.submit('second')
   await screen.waitFor(/API billing has ended: the session's cap of \$1\.50 is reached/)
   await expect.poll(setup.starts).toEqual(['subscription', 'api', 'subscription'])
+})
+
+test('a switch is only offered where there is a cap of the day, and a ledger that cannot be read', async () => {
+  const setup = setUp({ ...automatic, ...limited })
+  mkdirSync(join(setup.home, ledgerName))
+  const screen = await setup.run(['name a prime'])
+  await screen.waitFor(/5-hour limit.*Ctrl\+\]/)
+  expect(setup.log()).toContain('The ledger')
+  expect(setup.starts()).toEqual(['subscription'])
 })

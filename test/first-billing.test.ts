@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { readConfig } from '../src/config.ts'
 import { emptyState, renderSharedState } from '../src/core/shared-state.ts'
@@ -79,6 +79,15 @@ test('the subscription, and why, where the cap leaves nothing', async () => {
   const { billing, note } = await choose()
   expect(billing).toBe('subscription')
   expect(note).toMatch(/^The mode is api, but max_usd_per_day is 0/)
+})
+
+test('the subscription, and why, where nobody knows what the cap of the day leaves', async () => {
+  const env = { CLAUDE_FALLBACK_BILLING: 'api' }
+  const { choose, file } = setUp({ env })
+  mkdirSync(join(dirname(file), '.claude_fallback_spend.jsonl'))
+  const { billing, note } = await choose()
+  expect(billing).toBe('subscription')
+  expect(note).toMatch(/^The billing is set to api, but what was spent today cannot be read/)
 })
 
 test('the subscription where the state cannot be read', async () => {

@@ -7,6 +7,8 @@ export type Spent = {
   /** By all claudefs of this user since midnight. */
   day: number
   isLowerBound: boolean
+  /** What others spent today cannot be read. */
+  isDayPartial?: true
 }
 
 /** The most that may be spent, in USD; `Infinity`: no cap, 0: no API billing at all. */

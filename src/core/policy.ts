@@ -131,7 +131,8 @@ function mayGoOn(
 ): boolean {
   // The end of a transcript is read again when the conversation comes back to it.
   const isOver = clearedAt !== undefined && limit.at !== undefined && limit.at < clearedAt
-  const isConsented = autoRestart && !endedAtCap
+  // A cap that nobody can check has been consented to by nobody.
+  const isConsented = autoRestart && !endedAtCap && (!spent.isDayPartial || caps.day === Infinity)
   return isConsented && limit.verdict === 'switch' && !isOver && !wouldReach(spent, caps, usd)
 }
 
