@@ -9,7 +9,7 @@ import type { Log } from './log.ts'
 import { watchNearest } from './watch.ts'
 
 /** What a session says of one of its days: the whole of it so far, not what was added. */
-export type SpendRecord = Pick<LedgerEntry, 'day' | 'sessionId' | 'cwd' | 'byModel' | 'usd' | 'isLowerBound'>
+export type SpendRecord = Omit<LedgerEntry, 'version' | 'run' | 'revision' | 'updatedAt'>
 
 export type Ledger = {
   /** Writes what this run spent in a session on a day, in the place of what it said before. Never throws. */

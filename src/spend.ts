@@ -12,11 +12,12 @@ const HELP = `Usage: claude-fallback spend [--since <day>] [--json]
 
 What claudef's sessions spent on API billing, by the prices that are known: today, this week (since Monday) and this
 month; and since a day, by day, project and model. An amount with ≥ contains a model whose price is not known: it is
-counted as the dearest one. What Claude Code asked beside the conversation (titles, summaries) is 'other requests'. The
-ledger is .claude_fallback_spend.jsonl in CLAUDE_FALLBACK_HOME (default: your home).
+counted as the dearest one. What Claude Code asked beside the conversation (titles, summaries) is 'other requests'.
+Where Claude Code's own account of a conversation is lower by more than a cent, ours counts, and the difference is said.
+The ledger is .claude_fallback_spend.jsonl in CLAUDE_FALLBACK_HOME (default: your home).
 
   --since <day>  the first day: 2026-11-01, or 7d for the last seven days; default: 30d
-  --json         print it as JSON, amounts in USD
+  --json         print it as JSON, amounts in USD; lessUsd is that difference
 `
 
 const OPTIONS = { since: { type: 'string' }, json: { type: 'boolean' } } as const
@@ -59,7 +60,7 @@ export async function runSpend(companion: SpendCommand): Promise<number> {
 }
 
 function renderReport(report: SpendReport, { env, stdout }: Companion): string {
-  const { today, week, month, period, days, projects, models, since } = report
+  const { today, week, month, period, days, projects, models, since, lessUsd } = report
   const isColoured = stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb'
   const chalk = new Chalk({ level: isColoured ? 1 : 0 })
   const sums = [
@@ -87,7 +88,12 @@ function renderReport(report: SpendReport, { env, stdout }: Companion): string {
       models.map(({ model, ...sum }) => [model, sum]),
       chalk,
     ),
+    ...(lessUsd > 0 ? [`${renderLess(lessUsd)}\n`] : []),
   ].join('\n')
+}
+
+function renderLess(lessUsd: number): string {
+  return `Claude Code's own account is ${renderUsd({ usd: lessUsd, isLowerBound: false })} lower; the higher one counts.`
 }
 
 function renderChart(

@@ -255,13 +255,19 @@ function listDifferences(stretches: readonly Stretch[]): string[] {
     .flatMap(([sessionId, bill]) => {
       const told = bill.spend.total()
       const said = saidToCost(bill)
-      if (said === undefined || Math.abs(said - told.usd) <= CENT) return []
-      // The last figure may be from before the last answer: after /clear another conversation's follows.
-      if (bill.costAfter === undefined && said < told.usd) return []
+      if (said === undefined || (said <= told.usd + CENT && missing(bill) === 0)) return []
       const sums = [{ usd: said, isLowerBound: false }, told].map(renderUsd)
       const words = `${sums[0]} by Claude Code's own account, ${sums[1]} by its transcript`
       return [`API billing in session ${sessionId}: ${words}; the higher one counts`]
     })
+}
+
+/** USD that the rows tell beyond what Claude Code counts; 0 where it is no more than a cent. */
+function missing(bill: Bill): number {
+  // The last figure may be from before the last answer: after /clear another conversation's follows.
+  if (bill.costAfter === undefined) return 0
+  const less = bill.spend.total().usd - (saidToCost(bill) ?? 0)
+  return less > CENT ? less : 0
 }
 
 const CENT = 0.01
@@ -281,7 +287,9 @@ function listRecords(stretches: readonly Stretch[], cwd: string): SpendRecord[] 
       record.isLowerBound ||= total.isLowerBound
       for (const [model, { usd }] of Object.entries(total.byModel)) addTo(record, model, usd)
       // On the last of its days: when it was written.
-      if (day === days.at(-1)) addTo(record, OTHER, unrecorded(bill))
+      if (day !== days.at(-1)) continue
+      addTo(record, OTHER, unrecorded(bill))
+      if (missing(bill) > 0) record.lessUsd = (record.lessUsd ?? 0) + missing(bill)
     }
   }
   return [...records.values()]

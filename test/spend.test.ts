@@ -117,6 +117,21 @@ test('nothing spent: says so', async () => {
   `)
 })
 
+test('says by how much Claude Code itself counts less', async () => {
+  const { run, spend } = setUp()
+  await spend(
+    { usd: 2 },
+    { usd: 3, sessionId: 't', lessUsd: 0.75 },
+    { day: '2026-11-01', usd: 1, lessUsd: 1 },
+  )
+  const last = async (...args: string[]) => (await run(args)).out.trimEnd().split('\n').slice(-2)
+  expect(await last('--since', '7d')).toEqual([
+    '',
+    "Claude Code's own account is $0.75 lower; the higher one counts.",
+  ])
+  expect(JSON.parse((await run(['--json', '--since', '2026-11-01'])).out).lessUsd).toBe(1.75)
+})
+
 test('prints JSON', async () => {
   const { run, spend, home } = setUp()
   await spend(...month)

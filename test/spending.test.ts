@@ -175,6 +175,21 @@ test('counts each conversation of a run once: /clear begins another', async () =
   ])
 })
 
+test('where Claude Code itself says less the ledger has the difference', async () => {
+  const { spending, logged, ledger } = setUp()
+  await spending.begin(NOW)
+  spending.take(answer(1))
+  await spending.refresh()
+  expect((await ledger())[0]).not.toHaveProperty('lessUsd')
+  spending.end(NOW + 100)
+  spending.take(cost(0.25))
+  await spending.settle(undefined)
+  expect(await ledger()).toMatchObject([{ usd: 1, byModel: { 'claude-opus-5-5': 1 }, lessUsd: 0.75 }])
+  expect(logged).toEqual([
+    expect.stringContaining("$0.25 by Claude Code's own account, $1.00 by its transcript"),
+  ])
+})
+
 test('what /branch copies into another conversation has been counted', async () => {
   const { spending, last } = setUp()
   await spending.begin(NOW)
@@ -364,7 +379,7 @@ test.each<[string, (file: string) => void]>([
   await spending.begin(NOW)
   spending.take(answer(1))
   await spending.refresh()
-  expect(last()).toEqual({ session: 1, day: 1, isLowerBound: false })
+  expect(last()).toMatchObject({ session: 1, day: 1, isLowerBound: false })
   expect(logged.join()).toContain('ledger')
 })
 

@@ -18,6 +18,8 @@ export type LedgerEntry = {
   byModel: Record<string, number>
   usd: number
   isLowerBound: boolean
+  /** USD by which Claude Code's own account is lower, where that is known and more than a cent. */
+  lessUsd?: number
   /** Epoch ms. */
   updatedAt: number
 }
@@ -43,6 +45,7 @@ export function parseEntry(line: string): LedgerEntry | undefined {
     byModel: Object.fromEntries(models.filter((pair): pair is [string, number] => isAmount(pair[1]))),
     usd,
     isLowerBound: row.isLowerBound === true,
+    ...(isAmount(row.lessUsd) && { lessUsd: row.lessUsd }),
     updatedAt: isAmount(row.updatedAt) ? row.updatedAt : 0,
   }
 }

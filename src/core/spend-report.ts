@@ -20,6 +20,8 @@ export type SpendReport = {
   month: Amount
   /** Since `since`. */
   period: Amount
+  /** USD by which Claude Code's own account of that is lower: its prices are others, or its messages. */
+  lessUsd: number
   /** Every day from the first one with an amount until today; none where there is none. */
   days: ({ day: string } & Amount)[]
   /** The dearest first. */
@@ -47,6 +49,7 @@ export function makeSpendReport(
     week: sumEntries(from(startOfWeek(today))),
     month: sumEntries(from(startOfMonth(today))),
     period: sumEntries(inPeriod),
+    lessUsd: inPeriod.reduce((sum, { lessUsd = 0 }) => sum + lessUsd, 0),
     days: listDays(inPeriod, today),
     projects: [...sumEntriesBy(inPeriod, ({ cwd }) => cwd)].map(([cwd, amount]) => ({ cwd, ...amount })),
     models: [...sumEntriesByModel(inPeriod)].map(([model, amount]) => ({ model, ...amount })),
