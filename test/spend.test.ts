@@ -101,6 +101,18 @@ test('shows the last thirty days by default, from the first one with an amount',
   expect((await run(['--since', '2026-09-01'])).out).toContain('Since 2026-09-01  ≥$18.45')
 })
 
+test('a day that a wrong clock has written hides no other', async () => {
+  const { run, spend } = setUp()
+  await spend({ usd: 1, day: '2026-11-20' }, { usd: 2, day: '9999-12-31' })
+  const { out } = await run()
+  expect(out.match(/^ {2}\w{3} \d{4}.*?\$\S+/gm)).toEqual([
+    '  Fri 2026-11-20      $1.00',
+    '  Sat 2026-11-21      $0.00',
+    '  Sun 2026-11-22      $0.00',
+    '  Fri 9999-12-31      $2.00',
+  ])
+})
+
 test('nothing spent: says so', async () => {
   const { run } = setUp()
   const { out, exitCode } = await run()

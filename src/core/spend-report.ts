@@ -22,7 +22,7 @@ export type SpendReport = {
   period: Amount
   /** USD by which Claude Code's own account of that is lower: its prices are others, or its messages. */
   lessUsd: number
-  /** Every day from the first one with an amount until today; none where there is none. */
+  /** Every day from the first one with an amount until today, and those ahead with one; none where there is none. */
   days: ({ day: string } & Amount)[]
   /** The dearest first. */
   projects: ({ cwd: string } & Amount)[]
@@ -59,10 +59,9 @@ export function makeSpendReport(
 function listDays(entries: readonly LedgerEntry[], today: string): SpendReport['days'] {
   const sums = sumEntriesBy(entries, ({ day }) => day)
   const spent = [...sums.keys()].sort()
-  const last = [...spent, today].sort().at(-1) ?? today
-  const days: SpendReport['days'] = []
-  for (let day = spent[0] ?? ''; day !== '' && day <= last; day = shiftDay(day, 1)) {
-    days.push({ day, ...(sums.get(day) ?? { usd: 0, isLowerBound: false }) })
-  }
-  return days
+  const days: string[] = []
+  for (let day = spent[0] ?? ''; day !== '' && day <= today; day = shiftDay(day, 1)) days.push(day)
+  // Up to one that a wrong clock has written it may be thousands of years.
+  days.push(...spent.filter((day) => day > today))
+  return days.map((day) => ({ day, ...(sums.get(day) ?? { usd: 0, isLowerBound: false }) }))
 }
