@@ -2,14 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import path from 'node:path'
+import type { SpendRecord } from './core/bill.ts'
 import { createDayOf, keyOfEntry, type LedgerEntry, sumEntries } from './core/ledger.ts'
 import { compactLedger } from './ledger-compaction.ts'
 import { createLedgerReader } from './ledger-reader.ts'
 import type { Log } from './log.ts'
 import { watchNearest } from './watch.ts'
-
-/** What a session says of one of its days: the whole of it so far, not what was added. */
-export type SpendRecord = Omit<LedgerEntry, 'version' | 'run' | 'revision' | 'updatedAt'>
 
 export type Ledger = {
   /** Writes what this run spent in a session on a day, in the place of what it said before. Never throws. */

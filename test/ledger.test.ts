@@ -15,7 +15,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { type Ledger, openLedger, type SpendRecord } from '../src/ledger.ts'
+import type { SpendRecord } from '../src/core/bill.ts'
+import { type Ledger, openLedger } from '../src/ledger.ts'
 
 const at = Date.parse('2026-11-22T12:00:00Z')
 const record: SpendRecord = {

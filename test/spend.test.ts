@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Companion } from '../src/companion.ts'
-import { openLedger, type SpendRecord } from '../src/ledger.ts'
+import type { SpendRecord } from '../src/core/bill.ts'
+import { openLedger } from '../src/ledger.ts'
 import { runSpend } from '../src/spend.ts'
 
 const program = fileURLToPath(new URL('../bin/claude-fallback.js', import.meta.url))
