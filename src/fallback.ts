@@ -84,7 +84,7 @@ export function runFallback(session: Session, first: First, firstEnd: Promise<En
     watch.row.show(watch.state)
     watch.figures.show(watch.state)
     if (session.child !== undefined) watch.conversation.begin(session.child.pid)
-    if (first.billing === 'api') void watch.spending.begin(first.startedAt)
+    if (first.billing === 'api') void watch.spending.begin(first.startedAt, watch.conversation.transcript())
     else void watch.spending.refresh()
     share(watch)
     // Only where it came before `attach`.

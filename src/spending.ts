@@ -17,8 +17,8 @@ import { readEnd } from './transcript-end.ts'
 
 /** What this claudef spends on API billing, as it happens, and what all of the user's spend today. */
 export type Spending = {
-  /** API billing begins: messages from this epoch ms on are paid for by the key. */
-  begin: (at: number) => Promise<void>
+  /** API billing begins: messages from this epoch ms on are paid for by the key. `transcript`: that is gone on with. */
+  begin: (at: number, transcript?: string) => Promise<void>
   /** The child that was paid for has ended, at this epoch ms. */
   end: (at: number) => void
   /** Takes each row that has one of `SPEND_MARKERS`, whoever pays. */
@@ -111,7 +111,7 @@ export function openSpending(options: {
       const bill = last?.bills.get(sessionId)
       if (bill !== undefined && isFromBefore(written, bill)) bill.costBefore = written
       else if (bill !== undefined && last?.isOver === false && now() <= last.until + LATE_MS)
-        bill.costAfter = written
+        Object.assign(bill, { costAfter: written, toldOn: dayOf(now()) })
       costs.set(sessionId, written)
     }
     const usage = parseUsage(row)
@@ -129,10 +129,19 @@ export function openSpending(options: {
   }
   const billFor = (stretch: Stretch, sessionId: string, table: Prices) => {
     const spend = createSpend(table, { since: 0, dayOf })
-    const fresh = { spend, costBefore: costs.get(sessionId), costAfter: undefined, figures: undefined }
-    const bill: Bill = stretch.bills.get(sessionId) ?? fresh
+    const none = { costAfter: undefined, figures: undefined, begunAt: undefined, toldOn: '' }
+    const bill: Bill = stretch.bills.get(sessionId) ?? { spend, costBefore: costs.get(sessionId), ...none }
     stretch.bills.set(sessionId, bill)
     return bill
+  }
+  /** Of the conversation that is gone on with the sum is known: all above it counts, though no answer may follow. */
+  const beginBill = (stretch: Stretch, rows: unknown[], table: Prices) => {
+    const sessionId = options.sessionId() ?? ''
+    const before = rows.filter((row) => sessionOf(row) === sessionId).map(parseCostState)
+    const costBefore = before.findLast((cost) => cost !== undefined)
+    if (costBefore === undefined) return
+    const bill = billFor(stretch, sessionId, table)
+    Object.assign(bill, { costBefore, begunAt: costBefore.totalUsd })
   }
   const countWithPrices = (countIt: (table: Prices) => void) => {
     if (prices === undefined && stretches.length > 0) return void waiting.push(countIt)
@@ -141,9 +150,10 @@ export function openSpending(options: {
   }
   const take = (row: unknown) => countWithPrices((table) => count(row, table))
   return {
-    begin: async (at) => {
-      stretches.push({ since: at, until: Infinity, isOver: false, bills: new Map(), billed: new Map() })
-      await requirePrices()
+    begin: async (at, transcript) => {
+      const stretch = { since: at, until: Infinity, isOver: false, bills: new Map(), billed: new Map() }
+      stretches.push(stretch)
+      beginBill(stretch, await readEnd(transcript), await requirePrices())
       // Others spend of the same day's cap.
       watcher ??= ledger.watch(() => void refresh())
       await refresh()
@@ -160,7 +170,8 @@ export function openSpending(options: {
         const bill = billFor(last, sessionId, table)
         const { first = usd, last: highest = usd } = bill.figures ?? {}
         // After /clear the next conversation's may come under the id of the last.
-        bill.figures = { first, last: Math.max(highest, usd), day: dayOf(now()) }
+        bill.figures = { first, last: Math.max(highest, usd) }
+        bill.toldOn = dayOf(now())
       })
     },
     estimate: async (last) => {

@@ -140,7 +140,7 @@ export async function start(watch: Watch, how: Extract<Action, { type: 'start' }
   if (session.child !== undefined) conversation.begin(session.child.pid)
   if (how.billing === 'subscription') return
   if (how.prompt && watch.rules.autoRestart) void explainFirstSwitch(watch)
-  await spending.begin(startedAt)
+  await spending.begin(startedAt, conversation.transcript())
 }
 
 /**

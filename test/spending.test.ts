@@ -175,6 +175,37 @@ test('counts each conversation of a run once: /clear begins another', async () =
   ])
 })
 
+test('counts what left no answer at all, above the sum that the conversation began at', async () => {
+  const { home, spending, last, ledger } = setUp()
+  const transcript = join(home, 'one.jsonl')
+  const write = (...rows: unknown[]) =>
+    writeFileSync(transcript, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+  write(cost(10), answer(30, { at: NOW - 1 }), cost(40))
+  await spending.begin(NOW, transcript)
+  spending.take(cost(40))
+  await spending.refresh()
+  expect(last()?.session).toBe(0)
+  expect(await ledger()).toEqual([])
+  spending.end(NOW + 100)
+  write(cost(10), answer(30, { at: NOW - 1 }), cost(40), cost(41.5))
+  await spending.settle(transcript)
+  expect(await ledger()).toMatchObject([
+    { day: '2026-11-22', sessionId: 'one', usd: 1.5, byModel: { 'other requests': 1.5 } },
+  ])
+})
+
+test('does not count the sum before though no row of it has been read while it ran', async () => {
+  const { home, spending, last } = setUp()
+  const transcript = join(home, 'one.jsonl')
+  writeFileSync(transcript, `${JSON.stringify(cost(40))}\n`)
+  await spending.begin(NOW, transcript)
+  spending.take(answer(1))
+  spending.end(NOW + 100)
+  spending.take(cost(41.25))
+  await spending.refresh()
+  expect(last()?.session).toBeCloseTo(1.25, 9)
+})
+
 test('where Claude Code itself says less the ledger has the difference', async () => {
   const { spending, logged, ledger } = setUp()
   await spending.begin(NOW)

@@ -22,8 +22,12 @@ export type Bill = {
   /** Claude Code's own sum at the switch, and at the end. */
   costBefore: CostState | undefined
   costAfter: CostState | undefined
-  /** The same while it runs, in USD: the first of the stretch and the last one, and the day of that. */
-  figures: { first: number; last: number; day: string } | undefined
+  /** USD of the sum before, where it is certain. */
+  begunAt: number | undefined
+  /** The same while it runs, in USD: the first of the stretch and the last one. */
+  figures: { first: number; last: number } | undefined
+  /** The day of Claude Code's last word. */
+  toldOn: string
 }
 
 /** A stretch costs what its rows say, or what Claude Code itself says where that is more: some requests leave no row. */
@@ -59,9 +63,9 @@ function sumBefore({ spend, costBefore, figures }: Bill, after: number): number 
   return first > spend.total().usd + CENT ? first : 0
 }
 
-/** What stands in the file before the first message that counts is from before the switch. */
-export function isFromBefore({ totalUsd }: CostState, { spend, figures }: Bill): boolean {
-  return spend.days().length === 0 && totalUsd <= (figures?.first ?? Infinity)
+/** What stands in the file before the first message that counts is from before the switch, unless it is more. */
+export function isFromBefore({ totalUsd }: CostState, { spend, figures, begunAt }: Bill): boolean {
+  return spend.days().length === 0 && totalUsd <= (figures?.first ?? begunAt ?? Infinity)
 }
 
 /** More than a cent between what the rows tell and what Claude Code says, in words for the log. */
@@ -94,7 +98,7 @@ export function listRecords(stretches: readonly Stretch[], cwd: string): SpendRe
   for (const [sessionId, bill] of stretches.flatMap(({ bills }) => [...bills])) {
     const days = bill.spend.days()
     // So far there are only requests that leave no row.
-    if (days.length === 0 && bill.figures !== undefined && unrecorded(bill) > 0) days.push(bill.figures.day)
+    if (days.length === 0 && unrecorded(bill) > 0) days.push(bill.toldOn)
     for (const day of days) {
       const key = `${sessionId} ${day}`
       const record = records.get(key) ?? { day, sessionId, cwd, byModel: {}, usd: 0, isLowerBound: false }
