@@ -124,6 +124,24 @@ test('the figure begins anew after /clear: each conversation is counted once', a
   expect(setup.log()).not.toContain('by its transcript')
 })
 
+test('counts a compaction that was all that the key paid for', async () => {
+  const setup = await setUp()
+  const answer = { type: 'answer', usage: dollar, text: 'Mock reply via subscription.' } as const
+  setup.api.setBehaviour(answer)
+  const screen = await openSession(setup, model, { env: { CLAUDE_FALLBACK_CONTINUE_PROMPT: '' } })
+  await askOnce(screen, 'what is two and two?')
+  setup.api.setBehaviour({ subscription: { type: 'limit' }, api: answer })
+  await screen.submit('remember the number 4711')
+  await screen.waitFor(() => bottomRow(screen).includes('API billing'))
+  await screen.waitFor(/^❯\s*$/m)
+  await screen.submit('/compact')
+  await eventually(() => turnsOf(setup, 'api').length).toBeGreaterThan(0)
+  await screen.waitFor('Compacted')
+  await screen.submit('/exit')
+  await screen.exit
+  expect(spendOf(setup)).toBeGreaterThan(1)
+})
+
 test.each(['0', '1'])('what /branch copies is not counted again (status line: %s)', async (statusLine) => {
   const setup = await setUp()
   setup.api.setBehaviour({ subscription: { type: 'limit' }, api: { type: 'answer', usage: dollar } })
