@@ -47,7 +47,11 @@ export async function stop(watch: Watch, afterTool: boolean): Promise<void> {
     !inputBox.isKnown() &&
     Math.abs(session.world.now() - inputBox.lastKeyAt()) < DRAFT_MS &&
     !watch.state.quitting
-  if (isUnasked) await waitWhile(watch, isTyping, 'your draft')
+  const typingSince = performance.now()
+  // At a cap each request more is money, and a draft that cannot be put back is kept in a file.
+  const mayType = () => !afterTool || performance.now() - typingSince < DRAFT_MS
+  if (isUnasked) await waitWhile(watch, () => mayType() && isTyping(), 'your draft')
+  if (afterTool) await waitWhile(watch, isBusyWithTool, 'the tool that runs')
   if (session.child !== child || watch.state.quitting) return
   watch.draftNote = takeDraft(watch)
   const isFresh = session.world.now() - inputBox.lastKeyAt() < SETTLE_MS

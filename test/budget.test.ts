@@ -262,7 +262,7 @@ test('counts an answer that came just before the end', async () => {
   expect(setup.spend()).toBeCloseTo(1.013236, 6)
 })
 
-test('at the cap does not wait for a subagent, which would go on spending', async () => {
+test('at the cap waits 10 s at most for an agent, which goes on spending', { timeout: 60_000 }, async () => {
   const setup = setUp({ ...capped, CLAUDE_FALLBACK_MAX_USD: '3' })
   const screen = await setup.run(['name a prime'])
   await screen.waitFor(spentIn('1.01'))
@@ -275,11 +275,36 @@ test('at the cap does not wait for a subagent, which would go on spending', asyn
   const agent = join(folder, 'agent-1.jsonl')
   for (const id of ['one', 'two']) {
     appendFileSync(agent, `${JSON.stringify({ ...asking('Bash', id), isSidechain: true })}\n`)
+    // One tool of an agent ends, while another's goes on.
+    if (id === 'two') break
     const used = { type: 'tool_result', tool_use_id: id }
     const result = { type: 'user', isSidechain: true, message: { content: [used] } }
     appendFileSync(agent, `${JSON.stringify(result)}\n`)
   }
-  await screen.waitFor(/API billing has ended: the session's cap of \$3\.00 is reached/)
+  await screen.waitFor(/API billing has ended: the session's cap of \$3\.00 is reached/, 40_000)
+})
+
+test('at the cap waits 20 s for a draft, though keys go on coming', { timeout: 60_000 }, async () => {
+  const setup = setUp({ ...capped, CLAUDE_FALLBACK_MAX_USD: '2' })
+  const screen = await setup.run(['name a prime'])
+  await screen.waitFor(spentIn('1.01'))
+  await screen.submit('work 60000')
+  await expect.poll(setup.prompts).toContainEqual(['api', 'work 60000'])
+  await screen.waitFor('esc to interrupt')
+  screen.type('half a thought')
+  await screen.waitFor('half a thought')
+  screen.key('Up')
+  const row = JSON.stringify(asking('Read', 'call'))
+  const result = { type: 'user', message: { content: [{ type: 'tool_result', tool_use_id: 'call' }] } }
+  appendFileSync(setup.transcripts()[0]?.path ?? '', `${row}\n${JSON.stringify(result)}\n`)
+  await screen.waitFor(/waits for your draft/)
+  const typeOn = () => {
+    screen.type('x\x1b[A')
+    return screen.text()
+  }
+  await expect
+    .poll(typeOn, { timeout: 40_000, interval: 1000 })
+    .toMatch(/API billing has ended: the session's cap of \$2\.00 is reached/)
 })
 
 /** An answer of one dollar that uses a tool. */
