@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
 
 export type KeyProgramOptions = {
@@ -20,7 +21,7 @@ const LONGEST_MESSAGE = 300
 
 /**
  * Runs a program that prints a secret: without a shell, away from the terminal, in `/`, so that nothing in the working
- * folder is taken for a part of it. Killed with its process group after the time limit, or when this process exits.
+ * folder is taken for a part of it. Killed with its process group after the time limit, or when this process ends.
  * Never rejects. Its stdout may stand in no log and on no screen; its stderr after `cleanMessage`.
  */
 export async function runKeyProgram(
@@ -31,10 +32,12 @@ export async function runKeyProgram(
   // Loaded late: Claude Code starts first.
   const { execa } = await import('execa')
   const stdin = input === undefined ? 'ignore' : 'pipe'
+  const watcher = openWatcher()
   const child = execa(file, args, {
     ...{ env, extendEnv: false, cwd: '/', detached: true },
     ...{ stdin, buffer: false, reject: false, windowsHide: true },
   })
+  watcher?.stdin.write(`${child.pid ?? ''}\n`)
   const kill = () => killGroup(child.pid)
   process.once('exit', kill)
   const stderr = collect(child.stderr)
@@ -57,6 +60,7 @@ export async function runKeyProgram(
   })
   clearTimeout(timer)
   process.off('exit', kill)
+  watcher?.stdin.end('\n')
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy()
   return { stdout: stdout(), stderr: stderr(), failure }
 }
@@ -90,6 +94,21 @@ function collect(stream: Readable | undefined, onTooMuch: () => void = () => {})
     else chunks.push(chunk)
   })
   return () => Buffer.concat(chunks).toString()
+}
+
+/**
+ * Kills a program with its process group once this process is no more, be it by SIGKILL: a shell that is told the
+ * program's id, and then waits for a line, which means that nobody is to be killed, or for the end of its stdin.
+ */
+function openWatcher() {
+  if (process.platform === 'win32') return undefined
+  const script = 'read -r pid && ! read -r line && kill -KILL -"$pid"'
+  const stdio: ['pipe', 'ignore', 'ignore'] = ['pipe', 'ignore', 'ignore']
+  const watcher = spawn('/bin/sh', ['-c', script], { env: {}, cwd: '/', detached: true, stdio })
+  watcher.on('error', () => {})
+  watcher.stdin.on('error', () => {})
+  watcher.unref()
+  return watcher
 }
 
 type Result = {

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -17,6 +19,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { testKey } from '../src/key-test.ts'
 import { openOuter } from './support/outer.ts'
+import { exists, waitUntil } from './support/processes.ts'
 
 const KEY = 'sk-ant-api03-made-up-for-tests-abcd'
 const program = fileURLToPath(new URL('../bin/claude-fallback.js', import.meta.url))
@@ -333,6 +336,22 @@ describe('key test', () => {
     expect(sentence).toMatch(
       /cannot be reached \(no answer within 0\.3 s\)\. This test does not go by HTTPS_PROXY\.$/,
     )
+  })
+
+  test.each(['SIGINT', 'SIGKILL'] as const)('leaves no api_key_command behind on %s', async (signal) => {
+    const pids = join(home, 'pids')
+    const script = `trap '' TERM INT HUP; sleep 600 & echo $! $$ >${pids}.part; mv ${pids}.part ${pids}; wait; sleep 600`
+    saveConfig(JSON.stringify({ api_key_command: ['sh', '-c', script] }))
+    const child = execFile(process.execPath, [program, 'key', 'test'], { env: environment(), cwd: home })
+    await waitUntil(() => existsSync(pids))
+    child.kill(signal)
+    await once(child, 'exit')
+    const started = readFileSync(pids, 'utf8').trim().split(' ').map(Number)
+    onTestFinished(() => {
+      for (const pid of started.filter(exists)) process.kill(pid, 'SIGKILL')
+    })
+    expect(started).toHaveLength(2)
+    await waitUntil(() => !started.some(exists))
   })
 
   test('says that there is no key, and why one was refused', async () => {
