@@ -19,6 +19,9 @@ const HANGUP_MS = 2000
 /** Signals after which a session is over. */
 const ENDING: NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGQUIT']
 
+/** Signals that mean something to Claude Code alone. */
+const FOR_CLAUDE: NodeJS.Signals[] = ['SIGUSR1', 'SIGUSR2']
+
 /**
  * Runs Claude Code: as a session with the fallback where there is a subscription to fall back from, else with
  * nothing added.
@@ -101,7 +104,8 @@ async function runSession(session: Session): Promise<Ending> {
   process.on('unhandledRejection', onError)
   const signals = followSignals(session)
   try {
-    const first = await startFirst(session)
+    const first = await startFirst(session, signals.beforeStart)
+    if ('type' in first) return first
     terminal.takeOver()
     const fallback = await import('./fallback.ts').catch(onError)
     return await (fallback === undefined ? firstEnd : fallback.runFallback(session, first, firstEnd))
@@ -118,10 +122,25 @@ async function runSession(session: Session): Promise<Ending> {
   }
 }
 
+type SignalFollower = {
+  isEnding: () => boolean
+  /** The end by one that came before there was a child. */
+  beforeStart: Promise<Ending>
+  stop: () => void
+}
+
 /** Hands signals on to the child, and stops and continues with it. */
-function followSignals(session: Session): { isEnding: () => boolean; stop: () => void } {
+function followSignals(session: Session): SignalFollower {
   let isEnding = false
+  let endBeforeStart: (ending: Ending) => void = () => {}
+  const beforeStart = new Promise<Ending>((resolve) => {
+    endBeforeStart = resolve
+  })
   const onSignal = (signal: NodeJS.Signals) => {
+    if (!session.hasStarted) {
+      if (!FOR_CLAUDE.includes(signal)) endBeforeStart({ type: 'signal', signal })
+      return
+    }
     if (session.isShared && isFromTerminal(signal)) return
     isEnding ||= ENDING.includes(signal)
     session.handlers.onSignal(signal)
@@ -138,6 +157,7 @@ function followSignals(session: Session): { isEnding: () => boolean; stop: () =>
   }
   return {
     isEnding: () => isEnding,
+    beforeStart,
     stop: () => {
       session.jobControl?.stop()
       for (const signal of FORWARDED) process.off(signal, onSignal)

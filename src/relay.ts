@@ -147,13 +147,19 @@ function openDisplay(
   }
 }
 
-export async function startFirst(session: Session): Promise<First> {
+/**
+ * Starts the first child.
+ * @param signalled comes where a signal ends claudef before there is a child to hand it to: a key can take its time
+ */
+export async function startFirst(session: Session, signalled: Promise<Ending>): Promise<First | Ending> {
   const { world, tokens } = session
   const choice = sessionChoice(tokens)
   const isNew = choice.type === 'new'
   const sessionId = choice.id ?? (isNew ? crypto.randomUUID() : undefined)
   const startedAt = world.now()
-  const { billing, note } = await chooseBilling(session)
+  const chosen = await Promise.race([chooseBilling(session), signalled])
+  if ('type' in chosen) return chosen
+  const { billing, note } = chosen
   const settings = await writeSettings(session, billing)
   const ours =
     isNew && choice.id === undefined && sessionId !== undefined ? { settings, sessionId } : { settings }

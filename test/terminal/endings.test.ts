@@ -186,3 +186,33 @@ describe('the terminal is as before', () => {
     expectClean(screen, modes)
   })
 })
+
+describe('while the key is looked up for the first child', () => {
+  const open = async () => {
+    setup = setUp({ script: '#!/bin/sh\ntouch "$0.ran"\n' })
+    setup.write('slow', '#!/bin/sh\necho >"$0.ran"; exec sleep 600\n')
+    const env = { CLAUDE_FALLBACK_BILLING: 'api', CLAUDE_FALLBACK_API_KEY_COMMAND: setup.file('slow') }
+    const screen = await setup.draw([], { env: { ...env, CLAUDE_FALLBACK_API_KEY: '' } })
+    await waitUntil(() => setup.exists('slow.ran'))
+    return screen
+  }
+
+  const expectGone = async (screen: Screen, ending: object) => {
+    expect(await screen.exit).toEqual(ending)
+    expect(setup.exists('program.ran')).toBe(false)
+    expect(setup.leftovers()).toEqual([])
+    await waitUntil(() => survivors().length === 0)
+  }
+
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s ends it, and nothing starts', async (signal) => {
+    const screen = await open()
+    screen.signal(signal)
+    await expectGone(screen, { code: 0, signal: constants.signals[signal] })
+  })
+
+  test('so does Ctrl+C', async () => {
+    const screen = await open()
+    await screen.type('\x03')
+    await expectGone(screen, { code: 0, signal: constants.signals.SIGINT })
+  })
+})
