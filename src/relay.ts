@@ -86,6 +86,7 @@ export function openSession(given: Pick<Session, 'world' | 'config' | 'log' | 'c
   const userSettings = readSettingsOption(optionValue(tokens, '--settings'), world.cwd)
   // A key may be in our environment already.
   hideMemory()
+  let looking: Promise<FoundKey> | undefined
   const session: Session = {
     ...given,
     ...openDisplay(given, {
@@ -103,8 +104,11 @@ export function openSession(given: Pick<Session, 'world' | 'config' | 'log' | 'c
     key: { type: 'none' },
     lookUpKey: async () => {
       if (session.key.type === 'key') return session.key
-      const { lookUpKey } = await import('./key-sources.ts')
-      session.key = await lookUpKey({ config: given.config, env: world.env, log: given.log })
+      // A limit is told by several rows, and a command may ask for a password.
+      looking ??= findKey(given).finally(() => {
+        looking = undefined
+      })
+      session.key = await looking
       return session.key
     },
     jobControl: undefined,
@@ -122,6 +126,11 @@ export function openSession(given: Pick<Session, 'world' | 'config' | 'log' | 'c
     },
   }
   return session
+}
+
+async function findKey({ config, log, world }: Pick<Session, 'config' | 'log' | 'world'>): Promise<FoundKey> {
+  const { lookUpKey } = await import('./key-sources.ts')
+  return lookUpKey({ config, env: world.env, log })
 }
 
 /**

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, expect, test } from 'vitest'
 import { makeHome } from './support/home.ts'
+import { waitUntil } from './support/processes.ts'
 import { openScreen, type Screen } from './support/screen.ts'
 
 const claudef = fileURLToPath(new URL('../bin/claudef.js', import.meta.url))
@@ -76,6 +77,27 @@ test('goes on with the key at a limit, in the same conversation, without a keyst
   screen.key('Ctrl+C')
   expect(await screen.exit).toEqual({ code: 0, signal: 0 })
   expect(leftovers()).toEqual([])
+})
+
+test('runs a key command once for all rows of a limit, however long it takes', async () => {
+  const script = `echo run >>"$HOME/runs"; until [ -e "$HOME/go" ]; do sleep 0.05; done; echo ${key}`
+  const { run, home, transcripts } = setUp({
+    ...limited,
+    CLAUDE_FALLBACK_API_KEY: '',
+    CLAUDE_FALLBACK_API_KEY_COMMAND: `sh -c '${script}'`,
+  })
+  const screen = await run(['name a prime'])
+  const limits = () => JSON.stringify(transcripts()).match(/"apiError":"usage_limit_reached"/g) ?? []
+  const runs = () => readFileSync(join(home, 'runs'), 'utf8').match(/run/g)
+  await waitUntil(() => existsSync(join(home, 'runs')))
+  for (const prompt of ['name a second', 'name a third']) {
+    const count = limits().length
+    await screen.submit(prompt)
+    await waitUntil(() => limits().length > count)
+  }
+  writeFileSync(join(home, 'go'), '')
+  await screen.waitFor('Ctrl+] continue on API billing')
+  expect(runs()).toEqual(['run'])
 })
 
 test('hands folders that nobody trusts over by the settings, so that no dialog stands in the way', async () => {
