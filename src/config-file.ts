@@ -3,7 +3,7 @@ import { type ConfigFile, parseConfigFile } from './core/config-file.ts'
 import { quoteWord } from './core/words.ts'
 
 /** No config file is larger, in bytes. It also keeps every text in it short enough for an argument (Linux: 128 KiB). */
-const MOST_BYTES = 65_536
+export const MOST_BYTES = 65_536
 
 export type Found =
   | { type: 'none' }

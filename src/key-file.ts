@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { findConfigFile } from './config.ts'
-import { loadConfigFile } from './config-file.ts'
+import { loadConfigFile, MOST_BYTES } from './config-file.ts'
 import { OPTION_KEYS } from './core/options.ts'
 import { isObject } from './core/settings.ts'
 
@@ -51,8 +51,12 @@ function demandClear(settings: object, values: ReadonlyMap<string, unknown>, fil
 }
 
 async function save(file: string, settings: object, hasKey: boolean): Promise<void> {
+  const text = `${JSON.stringify(settings, undefined, 2)}\n`
+  // None of it would be used.
+  if (Buffer.byteLength(text) > MOST_BYTES) {
+    throw new Error(`'${file}' would be larger than ${MOST_BYTES} bytes. Take something out of it.`)
+  }
   const { default: writeFileAtomic } = await import('write-file-atomic')
   await fs.promises.mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
-  const text = `${JSON.stringify(settings, undefined, 2)}\n`
   await writeFileAtomic(file, text, hasKey ? { mode: 0o600 } : {})
 }

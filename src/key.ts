@@ -15,6 +15,9 @@ export type FoundKey =
  */
 export const LONGEST_SOCKET_PATH = 103
 
+/** More is no key but a file that went down the wrong pipe, and no server takes such a header. */
+const LONGEST_KEY = 8192
+
 /** The variables that Claude Code itself would pay with: none of them reaches a child of claudef's. */
 export const KEY_VARIABLES = ['CLAUDE_FALLBACK_API_KEY', 'ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN']
 
@@ -31,6 +34,7 @@ export function judgeKey(text: string, source: string): FoundKey {
 /** A sentence without a character of the key. */
 function refuse(key: string): string | undefined {
   if (key === '') return 'it is empty.'
+  if (key.length > LONGEST_KEY) return `it is longer than ${LONGEST_KEY} characters.`
   if (/^sk-ant-o[ar]t/.test(key)) {
     return 'it is a login token of the subscription, not an API key. Make a key in the Claude Console.'
   }

@@ -15,9 +15,11 @@ import {
 import http from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { testKey } from '../src/key-test.ts'
+import { askTerminal } from '../src/secret-input.ts'
 import { openOuter } from './support/outer.ts'
 import { exists, waitUntil } from './support/processes.ts'
 
@@ -91,6 +93,7 @@ describe('key set --file', () => {
     ['is empty', '', 0o600, 'is empty'],
     ['says a cap twice', '{ "max_usd": 5, "max_usd": 50 }', 0o600, 'max_usd stands in'],
     ['others can change', '{}', 0o666, 'can be changed by others'],
+    ['has no room for it', `{"mine":"${'x'.repeat(65_500)}"}`, 0o600, 'would be larger than 65536 bytes'],
   ])('leaves a file alone that %s', async (_, text, mode, sentence) => {
     saveConfig(text, mode)
     const { code, err } = await key(['set', '--file'], { input: KEY })
@@ -111,6 +114,7 @@ describe('key set', () => {
     ['nothing', '', 'it is empty.'],
     ['a login token', 'sk-ant-oat01-made-up', 'login token'],
     ['two lines', `${KEY}\n${KEY}`, 'a space or another character'],
+    ['a file without a space', 'x'.repeat(100_000), 'it is longer than 8192 characters.'],
   ])('refuses %s, and stores nothing', async (_, input, reason) => {
     const { code, err } = await key(['set', '--file'], { input })
     expect(code).toBe(1)
@@ -178,6 +182,34 @@ describe('key set on a terminal', () => {
     await outer.waitFor('code 0')
     await expectRestored(outer)
     expect(saved()).toBe(KEY)
+  })
+
+  test.each([
+    ['the marks around a paste', `\u001b[200~${KEY}\u001b[201~\r`],
+    ['an arrow', `${KEY}\u001bOD\r`],
+    ['a mark behind a line end', `${KEY}\r\n\u001b[201~`],
+  ])('takes %s for no text, however they are cut', async (_, input) => {
+    const cuts = [...input.matchAll(/\u001b/g)].flatMap(({ index }) => [0, 1, 2, 3, 5].map((n) => index + n))
+    for (const at of cuts) {
+      const stdin = Object.assign(new PassThrough(), { setRawMode: () => {} })
+      const streams = { stdin, stderr: new PassThrough() } as unknown as Parameters<typeof askTerminal>[0]
+      const asked = askTerminal(streams, { prompt: '', isShown: false })
+      stdin.write(input.slice(0, at))
+      await new Promise(setImmediate)
+      stdin.write(input.slice(at))
+      expect(await asked).toBe(KEY)
+    }
+  })
+
+  test('takes an Esc by itself for no part of what follows', async () => {
+    const stdin = Object.assign(new PassThrough(), { setRawMode: () => {} })
+    const streams = { stdin, stderr: new PassThrough() } as unknown as Parameters<typeof askTerminal>[0]
+    const asked = askTerminal(streams, { prompt: '', isShown: false })
+    for (const chunk of ['\u001b', '\u001b', `${KEY}\r`]) {
+      stdin.write(chunk)
+      await new Promise(setImmediate)
+    }
+    expect(await asked).toBe(KEY)
   })
 
   test('keeps what was pasted behind it from the shell', async () => {
