@@ -64,10 +64,16 @@ function makeRaw(stdin: NodeJS.ReadStream): () => void {
   return restore
 }
 
-type Typed = { line: string; rest: string; end: 'given' | 'cancelled' | undefined }
+type Typed = {
+  line: string
+  /** The beginning of a key's sequence, whose end has not come yet. */
+  cut: string
+  rest: string
+  end: 'given' | 'cancelled' | undefined
+}
 
 async function typeLine(stdin: NodeJS.ReadStream, show: (text: string) => void): Promise<string | undefined> {
-  const typed: Typed = { line: '', rest: '', end: undefined }
+  const typed: Typed = { line: '', cut: '', rest: '', end: undefined }
   let onData: (chunk: Buffer | string) => void = () => {}
   let onEnd = () => {}
   try {
@@ -92,15 +98,23 @@ async function typeLine(stdin: NodeJS.ReadStream, show: (text: string) => void):
     for (const event of ENDS) stdin.off(event, onEnd)
   }
   if (typed.end === 'cancelled') return undefined
-  return typed.rest.trim() === '' ? typed.line : `${typed.line}\n${typed.rest}`
+  const rest = typed.rest.replace(SEQUENCES, '')
+  return rest.trim() === '' ? typed.line : `${typed.line}\n${rest}`
 }
 
 const ENDS = ['end', 'close', 'error'] as const
 
+/** The marks around what is pasted, and keys such as the arrows. */
+const SEQUENCES = /\u001b(\[[0-9;?]*[ -/]*[@-~]|O.|.)?/g
+const CUT_SEQUENCE = /\u001b(\[[0-9;?]*[ -/]*|O)?$/
+
 /** What was typed or pasted: text, and the keys that edit or end the line. */
 function typeChunk(typed: Typed, chunk: string, show: (text: string) => void): void {
-  // Without the marks around what is pasted, and keys such as the arrows.
-  const chars = [...chunk.replace(/\u001b(\[[0-9;?]*[ -/]*[@-~]|O.|.)?/g, '')]
+  // Esc by itself is a key, too.
+  const isEscape = typed.cut === '\u001b' && !/^[[O]/.test(chunk)
+  const text = isEscape ? chunk : typed.cut + chunk
+  typed.cut = CUT_SEQUENCE.exec(text)?.[0] ?? ''
+  const chars = [...text.slice(0, text.length - typed.cut.length).replace(SEQUENCES, '')]
   for (const [at, char] of chars.entries()) {
     const rest = chars.slice(at + 1).join('')
     const isLineEnd = char === '\r' || char === '\n'
@@ -109,7 +123,7 @@ function typeChunk(typed: Typed, chunk: string, show: (text: string) => void): v
     if (isLineEnd || char === '\u0004' || char === '\u0003') {
       const isCancelled = char === '\u0003' || (char === '\u0004' && typed.line === '')
       typed.end = isCancelled ? 'cancelled' : 'given'
-      typed.rest = rest
+      typed.rest = rest + typed.cut
       return
     }
     if (char === '\u007f' || char === '\b') typed.line = [...typed.line].slice(0, -1).join('')
