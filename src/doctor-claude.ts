@@ -5,6 +5,7 @@ import { parseArgs } from './core/args.ts'
 import type { Check } from './core/doctor.ts'
 import { isObject } from './core/settings.ts'
 import type { DoctorWorld, Look } from './doctor.ts'
+import { settingsFiles } from './settings-files.ts'
 
 /** What claudef needs of Claude Code: the program, its folders, its login and its settings. */
 export const CLAUDE_CHECKS: Look[] = [
@@ -151,7 +152,8 @@ function isReadable(file: string): boolean {
 function checkHooks(world: DoctorWorld): Check[] {
   const name = 'hooks'
   const checks: Check[] = []
-  for (const file of settingsFiles(world)) {
+  const { env, home, cwd } = world
+  for (const { path: file } of settingsFiles({ configDir: configFolder(env, home), cwd })) {
     const found = readJson(file)
     if (found.type === 'unreadable') {
       const repair = 'Repair it: Claude Code cannot read it either.'
@@ -165,19 +167,6 @@ function checkHooks(world: DoctorWorld): Check[] {
     checks.push({ name, status: 'warning', text, repair: `Take ${setting} out, if you can.` })
   }
   return checks.length > 0 ? checks : [{ name, status: 'ok', text: 'no settings turn them off' }]
-}
-
-/** As `readLogin` reads them. */
-function settingsFiles({ env, home, cwd }: DoctorWorld): string[] {
-  const managed =
-    process.platform === 'darwin' ? '/Library/Application Support/ClaudeCode' : '/etc/claude-code'
-  const files = [
-    path.join(configFolder(env, home), 'settings.json'),
-    path.join(cwd, '.claude/settings.json'),
-    path.join(cwd, '.claude/settings.local.json'),
-    path.join(managed, 'managed-settings.json'),
-  ]
-  return [...new Set(files)]
 }
 
 /** Claude Code keeps the answer to "Detected a custom API key" by the key's last 20 characters. */

@@ -50,24 +50,27 @@ export function maskKey(key: string): string {
   return key.length < 20 ? '…' : `…${key.slice(-4)}`
 }
 
+/** `helper`: a command line for a shell. Nobody gets the key before `open`. `close` removes the socket. */
+export type KeyServer = { helper: string; open: () => void; close: () => void }
+
 /**
  * Hands the key to whoever connects to a socket in `folder` (mode 600, the folder's being 700): Claude Code's
  * `apiKeyHelper`. So the key stands in no argument, no environment and no file.
- * @returns the helper's command line for a shell, and `close`, which also removes the socket.
  * @throws where the socket cannot be made, as with a path over 103 bytes
  */
-export async function serveKey(key: string, folder: string): Promise<{ helper: string; close: () => void }> {
+export async function serveKey(key: string, folder: string): Promise<KeyServer> {
   const socket = path.join(folder, 'key')
   if (Buffer.byteLength(socket) > LONGEST_SOCKET_PATH) {
     throw new Error(
       `The path '${socket}' is too long for a socket: set XDG_RUNTIME_DIR or TMPDIR to a shorter one`,
     )
   }
+  let isOpen = false
   const server = net.createServer((connection) => {
     connection.on('error', () => {})
     // Nor is a helper that was stopped a reason to stay alive.
     connection.unref()
-    connection.end(key)
+    connection.end(isOpen ? key : '')
   })
   // Not a reason to stay alive once the session is over.
   server.unref()
@@ -79,6 +82,9 @@ export async function serveKey(key: string, folder: string): Promise<{ helper: s
   fs.chmodSync(socket, 0o600)
   return {
     helper: helperCommand(process.execPath, path.join(import.meta.dirname, 'key-helper.js'), socket),
+    open: () => {
+      isOpen = true
+    },
     close: () => void server.close(),
   }
 }

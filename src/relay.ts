@@ -7,7 +7,7 @@ import { mergeSettings } from './core/settings.ts'
 import { hideMemory, showMemory } from './core-dump.ts'
 import { createSessionFolder, type SessionFolder } from './folder.ts'
 import type { JobControl } from './job-control.ts'
-import { type FoundKey, serveKey } from './key.ts'
+import { type FoundKey, type KeyServer, serveKey } from './key.ts'
 import type { Log } from './log.ts'
 import { type Ending, loadPty, type Pty, type PtyOptions } from './pty.ts'
 import { shareTerminal } from './shared-terminal.ts'
@@ -57,7 +57,7 @@ export type Session = {
   /** Said once the terminal is the user's again. */
   lastWords: string | undefined
   /** While an API child lives: gives it the key. */
-  keyServer: { helper: string; close: () => void } | undefined
+  keyServer: KeyServer | undefined
   /** What is done with what the terminal and the child bring. */
   handlers: Handlers
 }
@@ -236,6 +236,7 @@ export function spawnChild(session: Session, args: readonly string[]): void {
   // Beside an API key it would make Claude Code warn of two logins.
   const login = token === undefined || keyServer !== undefined ? {} : { CLAUDE_CODE_OAUTH_TOKEN: token }
   session.hasStarted = true
+  keyServer?.open()
   session.child = session.openPty({
     file: session.claude,
     args,

@@ -26,8 +26,20 @@ export function settingsFiles(options: {
       source: 'local' as const,
       path: path.join(folder, '.claude/settings.local.json'),
     })),
-    { source: 'managed', path: path.join(managedDir, 'managed-settings.json') },
+    ...managedFiles(managedDir).map((file) => ({ source: 'managed' as const, path: file })),
   ]
+}
+
+/** What an administrator adds in files of its own comes after, by name. */
+function managedFiles(folder: string): string[] {
+  const first = path.join(folder, 'managed-settings.json')
+  const more = path.join(folder, 'managed-settings.d')
+  try {
+    const names = fs.readdirSync(more).filter((name) => name.endsWith('.json') && !name.startsWith('.'))
+    return [first, ...names.sort().map((name) => path.join(more, name))]
+  } catch {
+    return [first]
+  }
 }
 
 function managedFolder(): string {

@@ -91,6 +91,7 @@ describe('serveKey', () => {
     fs.mkdirSync(folder, { recursive: true })
     const served = await serveKey(KEY, folder)
     closers.push(served.close)
+    served.open()
     return { ...served, socket: path.join(folder, 'key') }
   }
 
@@ -118,6 +119,14 @@ describe('serveKey', () => {
     const given = { stdout: KEY, stderr: '', code: 0 }
     expect(await Promise.all([runHelper(helper), runHelper(helper)])).toEqual([given, given])
     expect(await runHelper(helper)).toEqual(given)
+  })
+
+  test('not before it is opened', async () => {
+    const served = await serveKey(KEY, root)
+    closers.push(served.close)
+    expect(await runHelper(served.helper)).toMatchObject({ stdout: '' })
+    served.open()
+    expect(await runHelper(served.helper)).toMatchObject({ stdout: KEY, code: 0 })
   })
 
   test('whatever the folder is called, and whatever Node is told by others', async () => {
@@ -196,7 +205,8 @@ describe('serveKey', () => {
   test('keeps no process alive, not even with a client that holds on', async () => {
     const program = `
       const { serveKey } = await import(process.argv[1])
-      await serveKey('made-up', process.argv[2])
+      const { open } = await serveKey('made-up', process.argv[2])
+      open()
       console.log('ready')
       process.stdin.once('data', () => process.stdin.destroy())`
     const module = new URL('../dist/key.js', import.meta.url).href

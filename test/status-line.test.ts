@@ -88,6 +88,12 @@ describe('findStatusLine', () => {
     expect(findStatusLine({ ...options, userSettings })).toEqual(line('flag', { padding: 0 }))
     write(files.managed, line('managed'))
     expect(findStatusLine({ ...options, userSettings })).toEqual(line('managed', { padding: 0 }))
+    const dropIn = (name: string) => path.join(options.managedDir, 'managed-settings.d', name)
+    write(dropIn('20-late.json'), line('late'))
+    write(dropIn('10-early.json'), line('early', { padding: 2 }))
+    write(dropIn('.30-hidden.json'), line('hidden'))
+    write(dropIn('40-note.txt'), line('note'))
+    expect(findStatusLine({ ...options, userSettings })).toEqual(line('late', { padding: 2 }))
   })
 
   test.each([

@@ -193,7 +193,7 @@ test.each([
   const isFile = !/^[|/]/.test(readFileSync('/proc/sys/kernel/core_pattern', 'utf8'))
   expect(readdirSync(setup.home.cwd)).toEqual(isFile ? [expect.stringMatching(/^core/)] : [])
   // The next session takes away the folder of one that crashed.
-  if (whom === 'claudef') await openSession(setup)
+  if (signal === 'SIGABRT') await openSession(setup)
 })
 
 /** What of its memory the Claude Code that was started last would write into a core file (core(5)). */

@@ -114,8 +114,7 @@ function readBox(screen: Screen): string {
 }
 
 /**
- * Without blanks: a row's last are not seen, and behind an emoji xterm leaves one of its own. A paste that was
- * collapsed stands between tags of Claude Code's.
+ * Without blanks: a row’s last are not seen. A paste that was collapsed stands between tags of Claude Code's.
  */
 function tidy(text: string): string {
   return text.normalize().replace(/<\/?pasted_content id="[\da-f]+">|\s/g, '')

@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, readSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import unicode11 from '@xterm/addon-unicode11'
 import xterm, { type Terminal } from '@xterm/headless'
 import { type IPty, spawn } from 'node-pty'
 import { keyBytes } from './keys.ts'
@@ -107,9 +106,6 @@ export const openScreen = async (options: ScreenOptions) => {
 const startSession = (options: ScreenOptions): Session => {
   const { cols = 100, rows = 30, compareTermios = false } = options
   const terminal = new xterm.Terminal({ cols, rows, scrollback: 5000, allowProposedApi: true })
-  // An emoji is two columns wide, as for Claude Code.
-  new unicode11.Unicode11Addon().activate(terminal)
-  terminal.unicode.activeVersion = '11'
   const notes = mkdtempSync(join(tmpdir(), 'screen-'))
   const output: Output = { chunks: [], title: '', ended: undefined, drawn: false, checks: new Set() }
   const modes = followModes(terminal)

@@ -110,7 +110,10 @@ function move(typed: Typed, cursor: number): void {
   typed.cursor = Math.max(0, Math.min(typed.cells.length, cursor))
 }
 
-/** Steps as a person might type them; every word, line and paste is like no other. `isWide`: no words, but more scripts. */
+/**
+ * Steps as a person might type them; every word, line and paste is like no other. `isWide`: no words, but more scripts (no
+ * emoji: xterm's table of widths has them in one column, where Claude Code counts two).
+ */
 export function makeSteps(
   random: () => number,
   options: { count: number; isWide: boolean; mayDoubt: boolean; from: Typed; name: string; small?: boolean },
@@ -119,7 +122,7 @@ export function makeSteps(
   const steps: Step[] = []
   const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)] as T
   const word = () =>
-    `${name}${steps.length}${isWide ? pick(['日', 'å', '😀', 'é', ' 語 ']) : pick([' ', 'x ', ''])}`
+    `${name}${steps.length}${isWide ? pick(['日', 'å', '𠮷', 'é', ' 語 ']) : pick([' ', 'x ', ''])}`
   const lines = (number: number) =>
     Array.from({ length: number }, (_, line) => `${word()}L${line}`).join('\n')
   const makeStep = (): Step => {
