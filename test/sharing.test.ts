@@ -159,7 +159,9 @@ test.each([
 ])('works as if there were no others where the home %s', async (_, spoil) => {
   spoil()
   meetLimit()
-  const screen = await start(['name a prime'], { ...auto, CLAUDE_FALLBACK_HOME: setup.file('elsewhere') })
+  // With a cap of the day, what others have spent would have to be read.
+  const alone = { CLAUDE_FALLBACK_HOME: setup.file('elsewhere'), CLAUDE_FALLBACK_MAX_USD_PER_DAY: 'none' }
+  const screen = await start(['name a prime'], { ...auto, ...alone })
   await screen.waitFor('(via API)')
   await screen.waitFor(/^ API billing/m)
   expect(payers()).toEqual(['subscription', 'api'])
