@@ -153,7 +153,9 @@ function checkHooks(world: DoctorWorld): Check[] {
   const name = 'hooks'
   const checks: Check[] = []
   const { env, home, cwd } = world
-  for (const { path: file } of settingsFiles({ configDir: configFolder(env, home), cwd })) {
+  const files = settingsFiles({ configDir: configFolder(env, home), cwd }).map((file) => file.path)
+  // In the home folder the user's are the project's.
+  for (const file of new Set(files)) {
     const found = readJson(file)
     if (found.type === 'unreadable') {
       const repair = 'Repair it: Claude Code cannot read it either.'

@@ -83,6 +83,12 @@ test('waits 10 s for a version, and hands out no key meanwhile', { timeout: 30_0
   expect(world.read('env')).not.toContain(secretKey)
 })
 
+test('tells once of settings that are the user’s and the project’s at the same time: in the home folder', () => {
+  const world = makeFineHome()
+  world.write('.claude/settings.json', { disableAllHooks: true })
+  expect(world.check()('hooks')).toHaveLength(1)
+})
+
 test.each<[string, string, (world: CompanionHome) => unknown, Partial<Check>]>([
   [
     'hooks',
