@@ -262,12 +262,18 @@ test('counts an answer that came just before the end', async () => {
   expect(setup.spend()).toBeCloseTo(1.013236, 6)
 })
 
-test('at the cap waits 10 s at most for an agent, which goes on spending', { timeout: 60_000 }, async () => {
-  const setup = setUp({ ...capped, CLAUDE_FALLBACK_MAX_USD: '3' })
+/** A session on the key, in a long turn, with a cap of so many USD that it has not reached. */
+async function workBelow(usd: string) {
+  const setup = setUp({ ...capped, CLAUDE_FALLBACK_MAX_USD: usd })
   const screen = await setup.run(['name a prime'])
   await screen.waitFor(spentIn('1.01'))
   await screen.submit('work 60000')
   await expect.poll(setup.prompts).toContainEqual(['api', 'work 60000'])
+  return { setup, screen }
+}
+
+test('at the cap waits 10 s at most for an agent, which goes on spending', { timeout: 60_000 }, async () => {
+  const { setup, screen } = await workBelow('3')
   const transcript = setup.transcripts()[0]?.path ?? ''
   appendFileSync(transcript, `${JSON.stringify(asking('Task', 'call'))}\n`)
   const folder = join(transcript.replace(/\.jsonl$/, ''), 'subagents')
@@ -285,11 +291,7 @@ test('at the cap waits 10 s at most for an agent, which goes on spending', { tim
 })
 
 test('at the cap waits 20 s for a draft, though keys go on coming', { timeout: 60_000 }, async () => {
-  const setup = setUp({ ...capped, CLAUDE_FALLBACK_MAX_USD: '2' })
-  const screen = await setup.run(['name a prime'])
-  await screen.waitFor(spentIn('1.01'))
-  await screen.submit('work 60000')
-  await expect.poll(setup.prompts).toContainEqual(['api', 'work 60000'])
+  const { setup, screen } = await workBelow('2')
   await screen.waitFor('esc to interrupt')
   screen.type('half a thought')
   await screen.waitFor('half a thought')
