@@ -65,8 +65,7 @@ test.each(moments)('Claude Code is killed %i ms into a switch: the terminal is a
   // Either it was the one that was to end, and the switch goes on, or claudef ends as it did.
   const isOver = () => processes().length === 0 || screen.text().includes('(via API)')
   await expect.poll(isOver).toBe(true)
-  if (processes().length > 0) screen.signal('SIGTERM')
-  await screen.exit
+  await screen.end()
   expect(screen.attributes().after).toBe(screen.attributes().before)
   await expect.poll(processes).toEqual([])
   expect(said()).toContain('say the first')

@@ -4,7 +4,6 @@ import { afterAll, beforeEach, expect, type TestContext, test } from 'vitest'
 import type { Behaviour } from '../../fixtures/api/replies.js'
 import { eventually, type Setup, setUp } from './claudef.ts'
 import {
-  endOf,
   expectWhole,
   FIRST_PROMPT,
   faults,
@@ -233,7 +232,7 @@ test.each<[string, Parameters<typeof setUp>[0] & object, 'fill' | 'lock', string
   await expectWhole(setup, screen, [FIRST_PROMPT, LIMITED_PROMPT])
   if (trouble === 'lock') setup.disk?.unlock()
   // What could not be removed then the next session takes away.
-  await endOf(await openSession(setup))
+  await (await openSession(setup)).end()
   note(fault, outcome)
 })
 

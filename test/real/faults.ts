@@ -47,7 +47,7 @@ export async function openWithTurn(setup: Setup, options: RunOptions = {}): Prom
 
 /** What must hold after any fault. */
 export async function expectWhole(setup: Setup, screen: Screen, prompts: string[]): Promise<void> {
-  const isKilled = (await endOf(screen)).code === 128 + 9
+  const isKilled = (await screen.end()).code === 128 + 9
   await eventually(() => processesIn(setup.home.root)).toEqual([])
   if (!isKilled) expect(screen.attributes().after).toBe(screen.attributes().before)
   expectWholeFiles(setup)
@@ -61,16 +61,7 @@ export async function expectWhole(setup: Setup, screen: Screen, prompts: string[
   await eventually(() => lastWords(turnsOf(setup, 'subscription').at(-1)).join('\n')).toContain('and now?')
   const sent = JSON.stringify(turnsOf(setup, 'subscription').at(-1)?.body.messages)
   for (const prompt of prompts) expect(sent).toContain(prompt)
-  await endOf(again)
-}
-
-export async function endOf(screen: Screen) {
-  try {
-    screen.signal('SIGTERM')
-  } catch {
-    // It has ended already.
-  }
-  return screen.exit
+  await again.end()
 }
 
 function expectWholeFiles({ home, ownHome }: Setup): void {

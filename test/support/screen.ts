@@ -95,6 +95,8 @@ export const openScreen = async (options: ScreenOptions) => {
     /** The program's process id, even where a shell runs it. */
     pid: () => programPid(session),
     signal: (name: NodeJS.Signals) => process.kill(programPid(session), name),
+    /** Ends the program by a signal (SIGTERM) where it has not ended by itself; resolves with how it ended. */
+    end: (name: NodeJS.Signals = 'SIGTERM') => endProgram(session, name),
     /** The terminal's attributes now (`stty -a`); only while the program runs. */
     termios: () => stty((pty as unknown as PtyInternals).ptsName),
     /** `stty -g` before and after the program; only with `compareTermios`, after its exit. */
@@ -233,6 +235,15 @@ const stty = (terminalPath: string) => {
   // GNU and busybox take -F, BSD and macOS -f
   const option = process.platform === 'linux' ? '-F' : '-f'
   return execFileSync('stty', [option, terminalPath, '-a'], { encoding: 'utf8' })
+}
+
+const endProgram = (session: Session, name: NodeJS.Signals) => {
+  try {
+    process.kill(programPid(session), name)
+  } catch {
+    // It has ended already, though the shell around it may not have.
+  }
+  return session.exit
 }
 
 const closeSession = async (session: Session) => {
