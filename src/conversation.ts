@@ -7,6 +7,7 @@ import type { SessionStart } from './folder.ts'
 import { followFolder } from './follow-folder.ts'
 import type { Log } from './log.ts'
 import {
+  type FileFollower,
   type Follower,
   findTranscript,
   followTranscript,
@@ -23,6 +24,8 @@ export type Conversation = {
   hasOpened: () => boolean
   /** What the child says of itself (2.1.330); `undefined` where it does not say. */
   status: () => Status
+  /** No row is written that has not been told of. */
+  isRead: () => boolean
   /** Where the rows are written. */
   transcript: () => string | undefined
   /** The SessionStart hook has told where the child is now. */
@@ -55,7 +58,8 @@ export function followConversation(options: {
   const { config, cwd, log } = options
   let { sessionId } = options
   let transcript: string | undefined
-  let followers: Follower[] = []
+  let main: FileFollower | undefined
+  let subagents: Follower | undefined
   let processWatch = { stop: () => {} }
   let firstModel: string | undefined
   let opened = false
@@ -63,7 +67,7 @@ export function followConversation(options: {
   let status: Status
 
   const stopFollowing = () => {
-    for (const follower of followers) void follower.stop()
+    for (const follower of [main, subagents]) void follower?.stop()
   }
   const follow = (file: string) => {
     if (transcript === file) return
@@ -74,11 +78,9 @@ export function followConversation(options: {
       onLine: (line: string) => options.onRow(parseJson(line)),
       onError: (error: Error) => log(error.message),
     }
-    const subagents = path.join(file.replace(/\.jsonl$/, ''), 'subagents')
-    followers = [
-      followTranscript({ ...rows, path: file, from: Math.max(0, fileSize(file) - OVERLAP_BYTES) }),
-      followFolder({ ...rows, folder: subagents, overlapBytes: OVERLAP_BYTES }),
-    ]
+    const folder = path.join(file.replace(/\.jsonl$/, ''), 'subagents')
+    main = followTranscript({ ...rows, path: file, from: Math.max(0, fileSize(file) - OVERLAP_BYTES) })
+    subagents = followFolder({ ...rows, folder, overlapBytes: OVERLAP_BYTES })
   }
   // The path that the hook tells is made up from the working folder: after `--resume` from another folder the rows go
   // on in a file elsewhere (2.1.330). So a file that exists comes first.
@@ -114,6 +116,7 @@ export function followConversation(options: {
     },
     hasOpened: () => opened || (transcript !== undefined && fileSize(transcript) > startBytes),
     status: () => status,
+    isRead: () => transcript === undefined || (main?.offset() ?? 0) >= fileSize(transcript),
     transcript: () => transcript,
     enter: (start) => {
       opened = true

@@ -14,6 +14,7 @@ import {
 import { PROMPT_MARKERS } from './core/prompts.ts'
 import { createRunning, RUNNING_MARKERS, type Running } from './core/running.ts'
 import type { Account } from './core/shared-state.ts'
+import { createQueue, type Queue } from './core/unsent.ts'
 import { type Figures, openFigures } from './figures.ts'
 import { type SessionStart, sweepSessionFolders } from './folder.ts'
 import { followInputBox, type InputBoxFollower } from './input-box.ts'
@@ -41,8 +42,7 @@ export type Watch = {
   inputBox: InputBoxFollower
   /** What goes into the next child's input box first. */
   kept: Uint8Array[]
-  /** Prompts that wait in Claude Code's own queue. */
-  queued: number
+  queue: Queue
   /** Epoch ms at which the child that has ended last began: what it queued came after. */
   queuedSince: number
   /** Where the draft is that could not be put back. */
@@ -128,7 +128,7 @@ function openWatch(session: Session, first: First, resolve: (ending: Ending) => 
       switchKey: config.switchKey,
     }),
     kept: [],
-    queued: 0,
+    queue: createQueue(),
     queuedSince: 0,
     draftNote: undefined,
     running: createRunning(),

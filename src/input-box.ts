@@ -8,6 +8,7 @@ import {
 } from './core/draft.ts'
 import type { Status } from './core/input-box.ts'
 import { readKeys } from './core/keys.ts'
+import type { Submitted } from './core/unsent.ts'
 import { saveDraft } from './draft-file.ts'
 import type { Session } from './relay.ts'
 
@@ -15,8 +16,8 @@ import type { Session } from './relay.ts'
 export type InputBoxFollower = {
   /** This has gone to the child. */
   read: (input: Uint8Array) => void
-  /** The transcript tells of a prompt that was sent or queued; what was queued is told of again when it is sent. */
-  confirm: (prompt: string, how: 'sent' | 'queued') => void
+  /** The transcript tells of a prompt, for the first time. */
+  confirm: (prompt: string) => void
   resize: (columns: number) => void
   isEmpty: () => boolean
   /** No key was pressed that leaves what stands in the box in doubt. */
@@ -26,7 +27,7 @@ export type InputBoxFollower = {
   /** The transcript has not told yet of what was sent in the last seconds: the child may not have read it. */
   isAwaited: () => boolean
   /** What was sent to the child that is about to end, and the transcript has not told of, in order. */
-  submitted: () => string[]
+  submitted: () => Submitted[]
   /** These words of its queue are a command of the shell. */
   isShellCommand: (words: string) => boolean
   /** Epoch ms of the last key; the start where there was none. */
@@ -45,31 +46,29 @@ export type InputBoxFollower = {
 /** What the transcript does not tell of by then is no prompt, in ms: a row is written within 110 (2.1.330). */
 const AWAITED_MS = 2000
 
+/** What was sent so long before the child was to end, in ms, a child that hangs may not have read. */
+const LATE_MS = 5000
+
 export function followInputBox(session: Session, status: () => Status): InputBoxFollower {
   const { config, log, world, terminal } = session
-  const open = () => createDraftReader({ columns: terminal.size().columns, status })
+  const { now } = world
+  const open = () => createDraftReader({ columns: terminal.size().columns, status, now })
   let reader = open()
   let taken = reader
-  let sentAt = 0
-  let queued = 0
-  let lastKeyAt = world.now()
+  let takenAt = 0
+  let lastKeyAt = now()
   let forget = () => {}
   return {
     read: (input) => {
-      if (!isReport(input)) lastKeyAt = world.now()
+      if (!isReport(input)) lastKeyAt = now()
       try {
-        const before = reader.box.submits.length
         readDraft(reader, input)
-        if (reader.box.submits.length > before) sentAt = world.now()
       } catch (error) {
         log(`the draft is lost from sight: ${error}`)
         reader = open()
       }
     },
-    confirm: (prompt, how) => {
-      const isAgain = how === 'sent' && queued > 0
-      queued = Math.max(0, queued + (how === 'queued' ? 1 : -1))
-      if (isAgain) return
+    confirm: (prompt) => {
       for (const each of new Set([taken, reader])) confirmSubmit(each, prompt)
     },
     resize: (columns) => {
@@ -81,15 +80,18 @@ export function followInputBox(session: Session, status: () => Status): InputBox
       const { text, isSure } = draftOf(reader)
       return isSure || (text === '' && !isPasting(reader))
     },
-    isAwaited: () => taken.box.submits.length > 0 && Math.abs(world.now() - sentAt) < AWAITED_MS,
-    submitted: () => taken.box.submits.filter((prompt) => prompt !== undefined),
+    isAwaited: () => taken.box.submits.some(({ at }) => Math.abs(now() - at) < AWAITED_MS),
+    submitted: () =>
+      taken.box.submits.flatMap(({ words, at }) =>
+        words === undefined ? [] : [{ words, isLate: Math.abs(takenAt - at) < LATE_MS }],
+      ),
     isShellCommand: (words) => taken.box.commands.includes(words),
     lastKeyAt: () => lastKeyAt,
     take: () => {
       const draft = draftOf(reader)
       taken = reader
+      takenAt = now()
       reader = open()
-      queued = 0
       if (draft.text === '') return { input: [], note: undefined }
       forget()
       forget = saveDraft(config.home, draft.text, log)

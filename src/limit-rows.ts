@@ -2,9 +2,9 @@ import { mostUsd, wouldReach } from './core/budget.ts'
 import { timeOf } from './core/json.ts'
 import { type Limit, limitKey, parseApiFailure, parseLimit } from './core/limit.ts'
 import { isClockBehind } from './core/policy.ts'
-import { queueChange, readPrompt } from './core/prompts.ts'
 import { readRunning } from './core/running.ts'
 import { isObject } from './core/settings.ts'
+import { readQueue } from './core/unsent.ts'
 import type { Watch } from './fallback.ts'
 import { explainMissingKey } from './key.ts'
 import { localZone } from './reserved-row.ts'
@@ -25,11 +25,10 @@ export function readRow(watch: Watch, row: unknown): void {
   // Of a conversation that was there before, the end is read again.
   if (at === undefined || (at >= state.startedAt && !isAhead)) {
     readRunning(running, row)
-    watch.queued = Math.max(0, watch.queued + queueChange(row))
-    const prompt = readPrompt(row)
+    const prompt = readQueue(watch.queue, row)
     if (prompt !== undefined) {
       // The prompt that claudef itself has given is no key's.
-      if (!watch.isPromptDue) inputBox.confirm(prompt, queueChange(row) > 0 ? 'queued' : 'sent')
+      if (!watch.isPromptDue) inputBox.confirm(prompt)
       watch.isPromptDue = false
       releaseTyping(watch)
     }

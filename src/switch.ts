@@ -2,6 +2,7 @@ import { describeCaps } from './core/budget.ts'
 import { renderText } from './core/draft.ts'
 import type { Action } from './core/policy.ts'
 import { createRunning, hasAgents, isInTool, promptForTasks } from './core/running.ts'
+import { createQueue } from './core/unsent.ts'
 import type { Watch } from './fallback.ts'
 import type { Ending } from './pty.ts'
 import { startAgain, stopChild } from './respawn.ts'
@@ -25,6 +26,9 @@ const SETTLE_MS = 150
 
 /** A child that still works then is not waited for any longer, in ms. */
 const SETTLED_MS = 5000
+
+/** A child's last rows are not waited for any longer, in ms. */
+const READ_MS = 1000
 
 /** A prompt that the transcript has not told of by then is not waited for, in ms. */
 const PROMPT_MS = 3000
@@ -55,7 +59,7 @@ export async function stop(watch: Watch, afterTool: boolean): Promise<void> {
   if (session.child !== child || watch.state.quitting) return
   watch.draftNote = takeDraft(watch)
   const isFresh = session.world.now() - inputBox.lastKeyAt() < SETTLE_MS
-  if (watch.queued > 0 || isFresh || inputBox.isAwaited()) await settle(watch)
+  if (watch.queue.prompts.length > 0 || isFresh || inputBox.isAwaited()) await settle(watch)
   // A child that is told to end says of its tasks that they have ended.
   watch.tasks = promptForTasks(running)
   watch.stopping = await stopChild(session, next.billing)
@@ -123,11 +127,11 @@ export async function start(watch: Watch, how: Extract<Action, { type: 'start' }
   // The child before has ended by itself.
   if (!typing.isHeld()) watch.draftNote = takeDraft(watch)
   const prompt = how.prompt ? [continuePrompt, watch.tasks].filter((text) => text !== '').join(' ') : ''
-  await keepQueue(watch, how.prompt)
+  await keepUnsent(watch, how.prompt)
   const startedAt = session.world.now()
   watch.stopping = undefined
   watch.running = createRunning()
-  watch.queued = 0
+  watch.queue = createQueue()
   watch.isPromptDue = prompt !== ''
   watch.isReleaseDue = false
   figures.renew()
@@ -148,11 +152,14 @@ export async function start(watch: Watch, how: Extract<Action, { type: 'start' }
 }
 
 /**
- * What was queued, and ended with the child: the next one is asked it, or, where it is asked nothing, it stands in the
- * input box before the draft.
+ * What the child was given and did not send before it ended: the next one is asked it, or, where it is asked nothing, it
+ * stands in the input box before the draft.
  */
-async function keepQueue(watch: Watch, isAsked: boolean): Promise<void> {
+async function keepUnsent(watch: Watch, isAsked: boolean): Promise<void> {
   const { conversation, inputBox, kept, queuedSince: since } = watch
+  // Its last rows may tell of what it seems not to have read.
+  for (let waited = 0; isUnread(watch) && waited < READ_MS; waited += WAIT_MS / 10)
+    await new Promise((resolve) => setTimeout(resolve, WAIT_MS / 10))
   const unsent = await readUnsent(conversation.transcript(), { since, submitted: inputBox.submitted() })
   if (unsent.length === 0) return
   const typed = unsent.map((words) => (inputBox.isShellCommand(words) ? `!${words}` : words))
@@ -161,6 +168,10 @@ async function keepQueue(watch: Watch, isAsked: boolean): Promise<void> {
   const isAlone = unsent.length === 1 && kept.length === 0
   // What is no command of the shell must not become one.
   kept.unshift(renderText(isAlone ? text : text.replace(/^!/, ' !') + (kept.length > 0 ? '\n' : '')))
+}
+
+function isUnread({ conversation, inputBox }: Watch): boolean {
+  return inputBox.submitted().some(({ isLate }) => isLate) && !conversation.isRead()
 }
 
 /**

@@ -1,7 +1,7 @@
 import { parseJson, timeOf } from './core/json.ts'
 import { SPEND_MARKERS } from './core/message-usage.ts'
 import { PROMPT_MARKERS } from './core/prompts.ts'
-import { findUnsent } from './core/unsent.ts'
+import { findUnsent, type Submitted } from './core/unsent.ts'
 import { readLinesBackwards } from './lines.ts'
 
 /** So many rows at most: what a child wrote as it ended, and nobody has read yet. */
@@ -12,10 +12,10 @@ export function readEnd(transcript: string | undefined): Promise<unknown[]> {
   return readLastRows(transcript, { contains: SPEND_MARKERS })
 }
 
-/** What was queued since an epoch ms and never sent, see `findUnsent`; nothing where the transcript cannot be read. */
+/** What the child that began at an epoch ms never sent, see `findUnsent`; a transcript that cannot be read tells nothing. */
 export async function readUnsent(
   transcript: string | undefined,
-  { since, submitted }: { since: number; submitted: readonly string[] },
+  { since, submitted }: { since: number; submitted: readonly Submitted[] },
 ): Promise<string[]> {
   return findUnsent(await readLastRows(transcript, { contains: PROMPT_MARKERS, since }), submitted)
 }

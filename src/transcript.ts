@@ -32,6 +32,9 @@ export type Follower = {
   stop: () => Promise<void>
 }
 
+/** `offset`: of the first byte behind the last line that was delivered or passed over. */
+export type FileFollower = Follower & { offset: () => number }
+
 type Follow = {
   options: FollowOptions
   splitter: LineSplitter
@@ -64,7 +67,7 @@ const POLL_MS = 2000
  * tail-file does the following, see `loadTail`. It needs the folder to exist, and is silent for ever once that
  * was removed and made anew; so here is what finds the file and loses it.
  */
-export function followTranscript(options: FollowOptions): Follower {
+export function followTranscript(options: FollowOptions): FileFollower {
   const { path, from, onLine, maxLineBytes } = options
   const isWanted = createLineFilter(options.contains)
   const splitter = createLineSplitter({
@@ -87,6 +90,7 @@ export function followTranscript(options: FollowOptions): Follower {
   if (needsPolling(path)) poll(follow)
   const started = start(follow)
   return {
+    offset: splitter.lineStart,
     stop: async () => {
       follow.isStopped = true
       clearInterval(follow.poll)

@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { setUp as setUpClaudef } from './support/claudef.ts'
 import { waitUntil } from './support/processes.ts'
+import type { Screen } from './support/screen.ts'
 
 const env = {
   CLAUDE_FALLBACK_API_KEY: 'sk-ant-api03-made-up-for-the-tests-of-queues-wxyz',
@@ -8,46 +9,81 @@ const env = {
   TZ: 'UTC',
 }
 
-/** A session whose child is in a long turn, with two prompts in its queue, while the row offers or meters the key. */
-async function openBusy(row: RegExp, settings: Record<string, string> = {}) {
+async function switchOver(screen: Screen) {
+  screen.type('\x1d')
+  await screen.waitFor('Enter')
+  screen.key('Enter')
+}
+
+/** A session whose row offers or meters the key. */
+async function open(row: RegExp, settings: Record<string, string> = {}) {
   const setup = setUpClaudef()
   onTestFinished(setup.tearDown)
   const screen = await setup.draw(['limit'], { env: { ...env, ...settings } })
   await screen.waitFor(row)
+  const rows = () => setup.home.transcripts().flatMap((transcript) => transcript.rows)
+  return {
+    setup,
+    screen,
+    said: () => JSON.stringify(rows().filter((row) => row.type === 'user' && row.isMeta !== true)),
+  }
+}
+
+/** One whose child is in a long turn, with two prompts in its queue. */
+async function openBusy(...how: Parameters<typeof open>) {
+  const { setup, screen, said } = await open(...how)
   await screen.submit('work 60000')
   await screen.waitFor('esc to interrupt')
   for (const prompt of ['say the second', 'say the third']) {
     await screen.submit(prompt)
     await waitUntil(() => JSON.stringify(setup.home.transcripts()).includes(prompt))
   }
-  const rows = () => setup.home.transcripts().flatMap((transcript) => transcript.rows)
-  return {
-    screen,
-    switchOver: async () => {
-      screen.type('\x1d')
-      await screen.waitFor('Enter')
-      screen.key('Enter')
-    },
-    said: () => JSON.stringify(rows().filter((row) => row.type === 'user' && row.isMeta !== true)),
-  }
+  return { screen, said }
 }
 
 test('what was queued when the child had to end in the middle of a turn is asked on the key, once, in order', async () => {
-  const { screen, switchOver, said } = await openBusy(/continue on API billing/)
-  await switchOver()
+  const { screen, said } = await openBusy(/continue on API billing/)
+  await switchOver(screen)
   await screen.waitFor('● the third')
   await waitUntil(() => said().includes('say the third'))
   expect(said().match(/say the (second|third)/g)).toEqual(['say the second', 'say the third'])
 })
 
 test('after a return, which asks nothing, it stands in the input box', async () => {
-  const { screen, switchOver, said } = await openBusy(/\(via API\)[\s\S]*Worked for[\s\S]*^ API billing/m, {
+  const { screen, said } = await openBusy(/\(via API\)[\s\S]*Worked for[\s\S]*^ API billing/m, {
     CLAUDE_FALLBACK_AUTO_RESTART: '1',
   })
   screen.type('half a dr')
   await screen.waitFor('half a dr')
-  await switchOver()
+  await switchOver(screen)
   await screen.waitFor(/❯ say the second\n +say the third\n +half a dr/)
   expect(said()).not.toContain('the second')
   expect(screen.text()).not.toContain('API billing')
+})
+
+/** One whose child hangs, and has been sent a prompt meanwhile. */
+async function openHanging(...how: Parameters<typeof open>) {
+  const { screen, said } = await open(...how)
+  await screen.submit('hang 60000')
+  await screen.waitFor('● Hangs')
+  screen.type('say the lost')
+  screen.key('Enter')
+  return { screen, said }
+}
+
+test('what was sent to a child that hung is asked on the key, once', async () => {
+  const { screen, said } = await openHanging(/continue on API billing/)
+  await switchOver(screen)
+  await screen.waitFor('● the lost')
+  expect(said().match(/say the lost/g)).toEqual(['say the lost'])
+})
+
+test('after a return it stands in the input box', async () => {
+  const { screen, said } = await openHanging(/\(via API\)[\s\S]*^ API billing/m, {
+    CLAUDE_FALLBACK_AUTO_RESTART: '1',
+  })
+  screen.type('half a dr')
+  await switchOver(screen)
+  await screen.waitFor(/❯ say the lost\n +half a dr/)
+  expect(said()).not.toContain('the lost')
 })

@@ -112,7 +112,7 @@ function submit(box: InputBox): void {
   // Back to prompts: a shell command is no doubt once it runs.
   const isSure = box.doubt === undefined || (box.doubt === SHELL && text.startsWith('!'))
   const whole = wholeText(box, text)
-  box.submits.push(isSure ? whole : undefined)
+  box.submits.push({ words: isSure ? whole : undefined, at: box.now() })
   if (whole.startsWith('!')) box.commands.push(whole.slice(1).trim())
   if (!isSure) box.unsent = joinLines(box.unsent, text)
   clear(box)

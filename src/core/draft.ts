@@ -24,7 +24,7 @@ export type Draft = {
   left: number
 }
 
-type Options = { columns: number; status?: InputBox['status']; reason?: string }
+type Options = { columns: number; status?: InputBox['status']; now?: () => number; reason?: string }
 
 /** Follows the input box of one child. */
 export type DraftReader = {
@@ -44,9 +44,11 @@ const PASTE_END = '\x1b[201~'
 
 /**
  * A reader for a child whose input box is empty. `columns` is the terminal's width (keep it right: some keys go by
- * rows on the screen); `status` is asked at each read; `reason` is why no draft can be sure (vim mode, key bindings).
+ * rows on the screen); `status` is asked at each read, `now` (epoch ms) at each Enter; `reason` is why no draft can be
+ * sure (vim mode, key bindings).
  */
-export function createDraftReader({ columns, status = () => undefined, reason }: Options): DraftReader {
+export function createDraftReader(options: Options): DraftReader {
+  const { columns, status = () => undefined, now = Date.now, reason } = options
   const still = {
     killed: '',
     presses: 0,
@@ -60,7 +62,7 @@ export function createDraftReader({ columns, status = () => undefined, reason }:
   }
   return {
     reason,
-    box: { text: '', cursor: 0, columns, status, ...still },
+    box: { text: '', cursor: 0, columns, status, now, ...still },
     keys: { rest: new Uint8Array(), pasting: false },
     decoder: new TextDecoder(),
     pasting: undefined,
@@ -90,9 +92,9 @@ export function readDraft(reader: DraftReader, input: Uint8Array): void {
  * never tells of (a command, a pick from a menu) is passed over once a later one is recognised.
  */
 export function confirmSubmit({ box }: DraftReader, prompt: string): void {
-  const at = box.submits.findIndex((submitted) => submitted !== undefined && isSamePrompt(submitted, prompt))
+  const at = box.submits.findIndex(({ words }) => words !== undefined && isSamePrompt(words, prompt))
   box.submits.splice(0, Math.max(0, at) + 1)
-  if (!box.submits.includes(undefined)) box.unsent = undefined
+  if (box.submits.every(({ words }) => words !== undefined)) box.unsent = undefined
 }
 
 /** What stands in the input box, as far as it can be told from the keys. */

@@ -1,3 +1,6 @@
+/** An Enter that sent something: what, `undefined` where that is in doubt, and when, in epoch ms. */
+type Submit = { words: string | undefined; at: number }
+
 /** What Claude Code says of itself in `sessions/<pid>.json`: `waiting` while a dialog asks, in place of the box. */
 export type Status = 'idle' | 'busy' | 'waiting' | undefined
 
@@ -12,6 +15,8 @@ export type InputBox = {
   /** The terminal's width: some keys go by rows on the screen. */
   columns: number
   status: () => Status
+  /** Epoch ms. */
+  now: () => number
   /** What stands behind the private-use characters from U+F0000 on. */
   pastes: string[]
   /** What Ctrl+Y puts back; `undefined` once that is not known. */
@@ -27,8 +32,8 @@ export type InputBox = {
    * apart from it. `undefined`: there was no such Enter, or the transcript has told of it.
    */
   unsent: string | undefined
-  /** What the transcript has not told of yet, in order; `undefined` for an Enter in doubt. */
-  submits: (string | undefined)[]
+  /** What the transcript has not told of yet, in order. */
+  submits: Submit[]
   /** The shell commands that were sent, without their `!`: as the queue has them. */
   commands: string[]
 }

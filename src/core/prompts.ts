@@ -53,9 +53,3 @@ export function isSamePrompt(one: string, other: string): boolean {
 export function withoutTags(text: string): string {
   return text.replace(/\n*<pasted_content[^>]*>\n?|\n?<\\?\/pasted_content[^>]*>/g, '\n')
 }
-
-/** How a row changes the number of prompts that wait in Claude Code's queue. */
-export function queueChange(row: unknown): number {
-  if (!isObject(row) || row.type !== 'queue-operation') return 0
-  return row.operation === 'enqueue' ? 1 : -1
-}

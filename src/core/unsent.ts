@@ -4,42 +4,68 @@ import { isObject } from './settings.ts'
 /** A prompt whose words the transcript does not tell: it was queued before the conversation's first row (2.1.330). */
 const UNTOLD = Symbol('untold')
 
-/** `dequeued`: how many have been taken from the queue, of which no row tells yet that they were sent. */
-type Queue = { prompts: (string | typeof UNTOLD)[]; dequeued: number }
+/**
+ * Claude Code's queue, as the rows of one child tell it. `dequeued`: how many have been taken from it, of which no row
+ * tells yet that they were sent.
+ */
+export type Queue = { prompts: (string | typeof UNTOLD)[]; dequeued: number }
+
+/** What was typed and no row tells of; `isLate`: so shortly before the child's end that it may not have read it. */
+export type Submitted = { words: string; isLate: boolean }
+
+/** What may be done without a row that tells of it: it is not asked for again. */
+const COMMAND = /^\s*([/!#]|(exit|quit|:q!?|:wq!?)\s*$)/
 
 /**
- * Prompts that the user put into Claude Code's queue and that went nowhere, in order: it ended before it sent them, or
- * with what it had taken from the queue. `rows` are those of one child, the oldest first; `submitted` is what was typed
- * into it and not seen to be sent, for those that are queued without their words.
+ * Prompts that the user gave to Claude Code and that went nowhere, in order: it ended before it sent what was in its
+ * queue, or what it had taken from there, or before it read the Enter. `rows` are those of one child, the oldest first;
+ * `submitted` also tells those that are queued without their words.
  */
-export function findUnsent(rows: readonly unknown[], submitted: readonly string[]): string[] {
-  const queue: Queue = { prompts: [], dequeued: 0 }
-  for (const row of rows) if (isObject(row)) readRow(queue, row)
+export function findUnsent(rows: readonly unknown[], submitted: readonly Submitted[]): string[] {
+  const queue = createQueue()
+  for (const row of rows) readQueue(queue, row)
   const untold = queue.prompts.filter((prompt) => prompt === UNTOLD).length
-  const words = submitted.slice(Math.max(0, submitted.length - untold))
-  return queue.prompts.flatMap((prompt) => (prompt === UNTOLD ? words.splice(0, 1) : [prompt]))
+  const at = Math.max(0, submitted.length - untold)
+  const words = submitted.slice(at).map((submit) => submit.words)
+  const queued = queue.prompts.flatMap((prompt) => (prompt === UNTOLD ? words.splice(0, 1) : [prompt]))
+  const unread = submitted.slice(0, at).filter((submit) => submit.isLate && !COMMAND.test(submit.words))
+  return [...queued, ...unread.map((submit) => submit.words)]
 }
 
-function readRow(queue: Queue, row: Record<string, unknown>): void {
-  const { operation, content } = row
+export function createQueue(): Queue {
+  return { prompts: [], dequeued: 0 }
+}
+
+/**
+ * Takes the next row.
+ * @returns the prompt or the command that it is the first to tell of: one that was queued is told of again when it is
+ * sent
+ */
+export function readQueue(queue: Queue, row: unknown): string | undefined {
   const prompt = readPrompt(row)
-  if (row.type !== 'queue-operation') {
-    if (prompt !== undefined) sendPrompt(queue, prompt.replace(/^!/, ''))
-  } else if (operation === 'enqueue') {
+  if (!isObject(row) || row.type !== 'queue-operation') {
+    const isAgain = prompt !== undefined && sendPrompt(queue, prompt.replace(/^!/, ''))
+    return isAgain ? undefined : prompt
+  }
+  const { operation, content } = row
+  if (operation === 'enqueue') {
     if (prompt !== undefined) queue.prompts.push(withoutTags(prompt).trim())
     else if (content === undefined) queue.prompts.push(UNTOLD)
   } else if (typeof content === 'string') {
     // Sent with the turn that ran, or taken back into the input box.
     leaveQueue(queue, content)
   } else queue.dequeued += 1
+  return prompt
 }
 
-function sendPrompt(queue: Queue, prompt: string): void {
+/** True where its words were in the queue. */
+function sendPrompt(queue: Queue, prompt: string): boolean {
   const isQueued = leaveQueue(queue, prompt)
-  if (queue.dequeued === 0) return
+  if (queue.dequeued === 0) return isQueued
   queue.dequeued -= 1
   const untold = queue.prompts.indexOf(UNTOLD)
   if (!isQueued && untold !== -1) queue.prompts.splice(untold, 1)
+  return isQueued
 }
 
 /** Some versions send all that was queued as one prompt. True where anything in the queue has these words. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { findUnsent } from '../../src/core/unsent.ts'
+import { createQueue, findUnsent, readQueue } from '../../src/core/unsent.ts'
 
 describe('findUnsent', () => {
   const enqueue = (content: string) => ({ type: 'queue-operation', operation: 'enqueue', content })
@@ -80,13 +80,59 @@ describe('findUnsent', () => {
 
   // As 2.1.330 writes what is queued before the conversation's first row.
   test('what was queued without its words, by what was typed', () => {
+    const submitted = (...all: string[]) => all.map((words) => ({ words, isLate: false }))
     const untold = { type: 'queue-operation', operation: 'enqueue' }
     const rows = [untold, untold, untold, user('one'), dequeue, user('two'), dequeue, user('three')]
-    expect(findUnsent(rows, ['four'])).toEqual(['four'])
-    expect(findUnsent(rows, ['a command', 'four'])).toEqual(['four'])
+    expect(findUnsent(rows, submitted('four'))).toEqual(['four'])
+    expect(findUnsent(rows, submitted('a command', 'four'))).toEqual(['four'])
     expect(findUnsent(rows, [])).toEqual([])
-    expect(findUnsent([...rows, dequeue], ['four'])).toEqual(['four'])
+    expect(findUnsent([...rows, dequeue], submitted('four'))).toEqual(['four'])
     expect(findUnsent([...rows, dequeue, user('four')], [])).toEqual([])
-    expect(findUnsent([untold, user('one'), enqueue('three')], ['two'])).toEqual(['two', 'three'])
+    expect(findUnsent([untold, user('one'), enqueue('three')], submitted('two'))).toEqual(['two', 'three'])
+  })
+
+  test.each<[string, string[], string[]]>([
+    ['what was typed shortly before the end, behind the queue', ['two', 'exit it'], ['two', 'exit it']],
+    ['not a command: it may be done', ['/compact', '!ls', '# a note', 'exit', ':q'], []],
+  ])('%s', (_, words, unread) => {
+    const submitted = words.map((words) => ({ words, isLate: true }))
+    expect(findUnsent([user('zero'), enqueue('one')], submitted)).toEqual(['one', ...unread])
+  })
+})
+
+describe('readQueue', () => {
+  const enqueue = (content?: string) => ({ type: 'queue-operation', operation: 'enqueue', content })
+  const dequeue = { type: 'queue-operation', operation: 'dequeue' }
+  const user = (content: string) => ({ type: 'user', message: { content } })
+
+  test.each<[string, unknown[], string[]]>([
+    [
+      'what was queued is told of once',
+      [enqueue('two'), dequeue, user('two'), user('three')],
+      ['two', 'three'],
+    ],
+    [
+      'also where it is sent with others',
+      [enqueue('two'), enqueue('three'), dequeue, user('two\nthree'), user('four')],
+      ['two', 'three', 'four'],
+    ],
+    [
+      'also where it went with the turn that ran',
+      [enqueue('two'), { ...dequeue, operation: 'remove', content: 'two' }, user('two')],
+      ['two', 'two'],
+    ],
+    [
+      'what was queued without its words when it is sent',
+      [enqueue(), user('one'), dequeue, user('two')],
+      ['one', 'two'],
+    ],
+    [
+      'a shell command',
+      [enqueue('ls'), dequeue, user('<bash-input>ls</bash-input>'), user('two')],
+      ['ls', 'two'],
+    ],
+  ])('%s', (_, rows, told) => {
+    const queue = createQueue()
+    expect(rows.flatMap((row) => readQueue(queue, row) ?? [])).toEqual(told)
   })
 })
