@@ -1,5 +1,4 @@
-import { spawn } from 'node:child_process'
-import type { Readable } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 
 export type KeyProgramOptions = {
   /** The program's whole environment. */
@@ -20,8 +19,19 @@ const GRACE_MS = 500
 const LONGEST_MESSAGE = 300
 
 /**
- * Runs a program that prints a secret: without a shell, away from the terminal, in `/`, so that nothing in the working
- * folder is taken for a part of it. Killed with its process group after the time limit, or when this process ends.
+ * What `/bin/sh` does before it becomes the program: beside it a process stays that kills the program's whole group
+ * once this process is no more, be it by SIGKILL, and unless it gets a line. It is there first, so no moment is without
+ * it; and it is no child of the program's, which may wait for all that it has.
+ */
+const LAUNCHER = `
+command -v -- "$0" >/dev/null 2>&1 || exit 127
+({ trap '' HUP INT TERM; read -r line <&3 || kill -KILL -"$$"; } </dev/null >/dev/null 2>&1 &)
+exec "$0" "$@" 3<&-
+`
+
+/**
+ * Runs a program that prints a secret: no shell reads its words, away from the terminal, in `/`, so that nothing in the
+ * working folder is taken for a part of it. Killed with its process group after the time limit, or when this process ends.
  * Never rejects. Its stdout may stand in no log and on no screen; its stderr after `cleanMessage`.
  */
 export async function runKeyProgram(
@@ -32,12 +42,12 @@ export async function runKeyProgram(
   // Loaded late: Claude Code starts first.
   const { execa } = await import('execa')
   const stdin = input === undefined ? 'ignore' : 'pipe'
-  const watcher = openWatcher()
-  const child = execa(file, args, {
+  const child = execa('/bin/sh', ['-c', LAUNCHER, file, ...args], {
     ...{ env, extendEnv: false, cwd: '/', detached: true },
-    ...{ stdin, buffer: false, reject: false, windowsHide: true },
+    ...{ stdio: [stdin, 'pipe', 'pipe', 'pipe'], buffer: false, reject: false },
   })
-  watcher?.stdin.write(`${child.pid ?? ''}\n`)
+  const lifeline = child.stdio[3] as Duplex
+  lifeline.on('error', () => {}).resume()
   const kill = () => killGroup(child.pid)
   process.once('exit', kill)
   const stderr = collect(child.stderr)
@@ -53,15 +63,15 @@ export async function runKeyProgram(
     child.stdin?.on('error', () => {})
     if (input !== undefined) child.stdin?.write(input)
     // What it has started may go on and hold its output open.
-    child.once('exit', (exitCode, signal) =>
-      setTimeout(() => resolve(explain({ exitCode, signal })), GRACE_MS),
-    )
+    child.once('exit', (exitCode, signal) => {
+      lifeline.end('\n')
+      setTimeout(() => resolve(explain({ exitCode, signal })), GRACE_MS)
+    })
     void child.then((result) => resolve(explain(result)))
   })
   clearTimeout(timer)
   process.off('exit', kill)
-  watcher?.stdin.end('\n')
-  for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy()
+  for (const stream of child.stdio) stream?.destroy()
   return { stdout: stdout(), stderr: stderr(), failure }
 }
 
@@ -96,29 +106,16 @@ function collect(stream: Readable | undefined, onTooMuch: () => void = () => {})
   return () => Buffer.concat(chunks).toString()
 }
 
-/**
- * Kills a program with its process group once this process is no more, be it by SIGKILL: a shell that is told the
- * program's id, and then waits for a line, which means that nobody is to be killed, or for the end of its stdin.
- */
-function openWatcher() {
-  if (process.platform === 'win32') return undefined
-  const script = 'read -r pid && ! read -r line && kill -KILL -"$pid"'
-  const stdio: ['pipe', 'ignore', 'ignore'] = ['pipe', 'ignore', 'ignore']
-  const watcher = spawn('/bin/sh', ['-c', script], { env: {}, cwd: '/', detached: true, stdio })
-  watcher.on('error', () => {})
-  watcher.stdin.on('error', () => {})
-  watcher.unref()
-  return watcher
-}
-
 type Result = {
   code?: string | undefined
   exitCode?: number | null | undefined
   signal?: string | null | undefined
 }
 
+/** A shell's exit codes 126 and 127 say that there was nothing to run. */
 function explain({ code, exitCode, signal }: Result): string | undefined {
-  if (code === 'ENOENT') return 'there is no such program'
+  if (exitCode === 127) return 'there is no such program'
+  if (exitCode === 126) return 'it could not be run'
   if (code !== undefined) return `it could not be run (${code})`
   if (signal) return `it was ended by ${signal}`
   return exitCode ? `it ended with exit code ${exitCode}` : undefined
