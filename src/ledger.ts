@@ -76,7 +76,7 @@ export function openLedger(options: LedgerOptions): Ledger {
       if (size < compactAt) continue
       // Not at each row again, whether it works or not, and however many rows still count.
       compactAt = 2 * size
-      compactAt = Math.max(compactBytes, 2 * (await compactLedger(file)))
+      compactAt = Math.max(compactBytes, 2 * ((await compactLedger(file)) ?? size))
     }
   }
   const read = async () => {

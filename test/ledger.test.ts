@@ -150,6 +150,31 @@ test('it is compacted when it has grown, with what later versions wrote', async 
   expect(readdirSync(home)).toEqual(['.claude_fallback_spend.jsonl'])
 })
 
+test('the lock of one that was killed while it compacted does not stay', async () => {
+  const { open, file, told } = setUp()
+  mkdirSync(`${file}.lock`)
+  const ledger = open(4096)
+  for (let count = 1; count <= 100; count++) await ledger.record({ ...record, usd: count })
+  expect(statSync(file).size).toBeLessThan(2 * 4096)
+  expect(existsSync(`${file}.lock`)).toBe(false)
+  expect(told).toEqual([])
+})
+
+test('while others compact for long, rows are written all the same', async () => {
+  const { open, file, told } = setUp()
+  const takeLock = () => {
+    rmSync(`${file}.lock`, { recursive: true, force: true })
+    mkdirSync(`${file}.lock`)
+  }
+  takeLock()
+  const taken = setInterval(takeLock, 500)
+  onTestFinished(() => clearInterval(taken))
+  const ledger = open(4096)
+  for (let count = 1; count <= 40; count++) await ledger.record({ ...record, usd: count })
+  expect(await open().today(at)).toBe(40)
+  expect(told).toEqual([])
+})
+
 test('somebody who watches is told', async () => {
   const { open } = setUp()
   const ledger = open()
