@@ -348,7 +348,7 @@ test('a switch is only offered where there is a cap of the day, and a ledger tha
   const setup = setUp({ ...automatic, ...limited })
   mkdirSync(join(setup.home, ledgerName))
   const screen = await setup.run(['name a prime'])
-  await screen.waitFor(/5-hour limit.*Ctrl\+\]/)
+  await screen.waitFor(/5-hour limit.*what today has cost cannot be read.*Ctrl\+\]/)
   expect(setup.log()).toContain('The ledger')
   expect(setup.starts()).toEqual(['subscription'])
 })

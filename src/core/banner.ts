@@ -100,7 +100,7 @@ function describeNotice(notice: Notice, context: BannerContext): Line | undefine
 }
 
 function describeOffer(
-  { limit, isBelieved }: Extract<Notice, { type: 'offer' }>,
+  { limit, isBelieved, why }: Extract<Notice, { type: 'offer' }>,
   context: BannerContext,
 ): Line {
   const { switchKey } = context
@@ -116,6 +116,9 @@ function describeOffer(
     `${switchKey} API billing`,
   ]
   if (isBelieved) shorter.unshift(`${text} (elsewhere)`)
+  if (why !== undefined) {
+    return { text: `${text} · ${why}`, shorter: [`${name} · ${why}`, name], keys, tone: 'warning' }
+  }
   return { text: isBelieved ? `${text} (met in another session)` : text, shorter, keys, tone: 'warning' }
 }
 

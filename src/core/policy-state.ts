@@ -50,8 +50,11 @@ export type Next = {
 
 export type Notice =
   | { type: 'none' }
-  /** `isBelieved`: another session met it; this one starts on the subscription all the same. */
-  | { type: 'offer'; limit: Limit; isBelieved?: boolean }
+  /**
+   * `isBelieved`: another session met it; this one starts on the subscription all the same. `why`: what keeps a switch
+   * from going by itself though it may.
+   */
+  | { type: 'offer'; limit: Limit; isBelieved?: boolean; why?: string }
   | { type: 'question'; billing: Billing; before: Notice }
   | ({ type: 'unable'; limit: Limit } & Obstacle)
   /** `shorter`: the same for narrow windows, the longest first. */

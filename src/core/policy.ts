@@ -115,25 +115,32 @@ function meetLimit(state: State, input: Extract<Input, { type: 'limit' }>, rules
     const notice = besideQuestion(state, { type: 'unable', limit, ...obstacle })
     return { state: { ...met, notice }, actions: [seen, { ...announce, obstacle }] }
   }
-  if (mayGoOn(state, input, rules)) {
+  const question = isAutomatic(state, limit, rules) ? findRisk(state, input, rules) : {}
+  if (question === undefined) {
     const step = switchTo(met, { billing: 'api', prompt: true, limit })
     return { ...step, actions: [seen, announce, ...step.actions] }
   }
-  const notice = besideQuestion(state, { type: 'offer', limit })
+  const notice = besideQuestion(state, { type: 'offer', limit, ...question })
   return { state: { ...met, notice }, actions: [seen, announce] }
 }
 
-/** Whether money may be spent without a question. */
-function mayGoOn(
-  { clearedAt, spent, endedAtCap }: State,
-  { limit, usd }: Extract<Input, { type: 'limit' }>,
-  { autoRestart, caps }: Rules,
-): boolean {
+/** Whether the user wants no question. */
+function isAutomatic({ clearedAt }: State, limit: Limit, { autoRestart }: Rules): boolean {
   // The end of a transcript is read again when the conversation comes back to it.
   const isOver = clearedAt !== undefined && limit.at !== undefined && limit.at < clearedAt
+  return autoRestart && limit.verdict === 'switch' && !isOver
+}
+
+/** Why money is not spent without a question all the same. */
+function findRisk(
+  { spent, endedAtCap }: State,
+  { usd }: Extract<Input, { type: 'limit' }>,
+  { caps }: Rules,
+): { why: string } | undefined {
+  if (endedAtCap) return { why: 'a cap ended API billing before' }
   // A cap that nobody can check has been consented to by nobody.
-  const isConsented = autoRestart && !endedAtCap && (!spent.isDayPartial || caps.day === Infinity)
-  return isConsented && limit.verdict === 'switch' && !isOver && !wouldReach(spent, caps, usd)
+  if (spent.isDayPartial && caps.day !== Infinity) return { why: 'what today has cost cannot be read' }
+  return wouldReach(spent, caps, usd) ? { why: 'the first request may reach a cap' } : undefined
 }
 
 /** The row of the main conversation follows within a second when its turn fails, and then decides. */

@@ -187,6 +187,20 @@ describe('renderBanner', () => {
     `)
   })
 
+  test('says of an offer why nothing goes by itself', () => {
+    const why = 'what today has cost cannot be read'
+    expect(widths({ type: 'offer', limit: LIMIT, why })).toMatchInlineSnapshot(`
+      [
+        " ⚠ 5-hour limit · resets 4:13pm, in 2h 13m · what today has cost cannot be read · Ctrl+] continue on API billing · × dismiss",
+        " ⚠ 5-hour limit · what today has cost cannot be read · Ctrl+] continue on API billing · × dismiss",
+        " ⚠ 5-hour limit · Ctrl+] API billing",
+      ]
+    `)
+    expect(render({ type: 'offer', limit: LIMIT, why }, { columns: 80 })).toMatchInlineSnapshot(
+      `" ⚠ 5-hour limit · what today has cost cannot be read · Ctrl+] API billing · ×"`,
+    )
+  })
+
   test('offers what another session met', () => {
     expect(widths({ type: 'offer', limit: LIMIT, isBelieved: true })).toMatchInlineSnapshot(`
       [

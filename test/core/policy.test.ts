@@ -657,7 +657,7 @@ describe('the caps', () => {
     test('nothing goes to the key unasked, on the next day neither', () => {
       const { actions, notice } = run([...ended, midnight, again], CAPPED)
       expect(actions.slice(4)).toEqual([])
-      expect(notice).toMatchObject({ type: 'offer' })
+      expect(notice).toMatchObject({ type: 'offer', why: 'a cap ended API billing before' })
     })
 
     test('a yes goes there, and is a consent like the first', () => {
@@ -712,8 +712,9 @@ describe('the caps', () => {
 
   test('turn a switch that would reach one into an offer', () => {
     const row = (usd: number | undefined): Input => ({ type: 'limit', limit: LIMIT, version: VERSION, usd })
-    expect(run([spend(1, 1), row(1)], CAPPED)).toMatchObject({ actions: [], notice: { type: 'offer' } })
-    expect(run([spend(1, 9.5), row(0.5)], CAPPED)).toMatchObject({ actions: [], notice: { type: 'offer' } })
+    const notice = { type: 'offer', why: 'the first request may reach a cap' }
+    expect(run([spend(1, 1), row(1)], CAPPED)).toMatchObject({ actions: [], notice })
+    expect(run([spend(1, 9.5), row(0.5)], CAPPED)).toMatchObject({ actions: [], notice })
     expect(run([spend(1, 1), row(0.99)], CAPPED).actions).toEqual([{ type: 'stop' }])
     expect(run([row(undefined)], CAPPED).actions).toEqual([{ type: 'stop' }])
     // Whoever says yes has seen the price.
