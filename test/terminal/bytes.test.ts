@@ -78,7 +78,7 @@ test('loses nothing of 256 children that write 1 MB and exit at once, nor their 
   }
   await Promise.all(Array.from({ length: 3 }, worker))
   expect(wrong).toEqual([])
-}, 120_000)
+}, 300_000)
 
 test('keeps a paste of 1 MB whole and in order while the child sleeps, and costs nothing meanwhile', async () => {
   setup = setUp({
