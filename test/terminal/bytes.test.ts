@@ -101,7 +101,8 @@ test('keeps a paste of 1 MB whole and in order while the child sleeps, and costs
     return isQuiet
   })
   const spent = (await cpuMs(outer.pid, 2000)) - before
-  expect(spent).toBeLessThan(60)
+  // A loop that never rests would take all of the 2 s that it gets.
+  expect(spent).toBeLessThan(400)
   writeFileSync(go, '')
   await typed
   await outer.waitFor('sum:done')
