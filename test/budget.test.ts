@@ -272,7 +272,7 @@ async function workBelow(usd: string) {
   return { setup, screen }
 }
 
-test('at the cap waits 10 s at most for an agent, which goes on spending', { timeout: 60_000 }, async () => {
+test('at the cap waits 10 s at most for an agent, which goes on spending', async () => {
   const { setup, screen } = await workBelow('3')
   const transcript = setup.transcripts()[0]?.path ?? ''
   appendFileSync(transcript, `${JSON.stringify(asking('Task', 'call'))}\n`)
@@ -290,7 +290,7 @@ test('at the cap waits 10 s at most for an agent, which goes on spending', { tim
   await screen.waitFor(/API billing has ended: the session's cap of \$3\.00 is reached/, 40_000)
 })
 
-test('at the cap waits 20 s for a draft, though keys go on coming', { timeout: 60_000 }, async () => {
+test('at the cap waits 20 s for a draft, though keys go on coming', async () => {
   const { setup, screen } = await workBelow('2')
   await screen.waitFor('esc to interrupt')
   screen.type('half a thought')

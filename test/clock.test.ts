@@ -6,7 +6,7 @@ import { type Setup, setUp } from './support/claudef.ts'
 const HOUR_MS = 3_600_000
 
 /** As long as a screen is waited for. */
-const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 20_000 })
+const eventually = <T>(read: () => T) => expect.poll(read)
 
 /** The machine's clock, of claudef and of Claude Code alike, is ahead by as many ms as a file says. */
 const clock = (file: string) => `

@@ -262,7 +262,7 @@ describe('without events', () => {
     await expectLines(['-c/3 mark 1'], 15_000)
     expect(errors).toEqual([expect.objectContaining({ message: expect.stringContaining('ENOSPC') })])
     watch.mockRestore()
-    await expect.poll(() => follower.stats().watchers, { timeout: 10_000 }).toBe(5)
+    await expect.poll(() => follower.stats().watchers).toBe(5)
   })
 })
 
@@ -281,10 +281,10 @@ test('goes on where the caller throws and where a line is too long', async () =>
   const path = place('-a/1.jsonl')
   for (let count = 0; count < 65; count++) appendFileSync(path, Buffer.alloc(2 ** 20, 'mark'))
   appendFileSync(path, '\nmark 1\nmark 2\n')
-  await expect.poll(() => lines, { timeout: 10_000 }).toEqual(['-a/1 mark 1', '-a/1 mark 2'])
+  await expect.poll(() => lines).toEqual(['-a/1 mark 1', '-a/1 mark 2'])
   const messages = () => errors.map(({ message }) => message).sort()
   const skipped = `Skipped the line at byte 0 of ${path}: it is too long`
-  await expect.poll(messages, { timeout: 10_000 }).toEqual([skipped, skipped, 'thrown', 'thrown'])
+  await expect.poll(messages).toEqual([skipped, skipped, 'thrown', 'thrown'])
 })
 
 test('can be stopped by a line', async () => {

@@ -187,7 +187,7 @@ test('somebody who watches is told', async () => {
   await expect.poll(() => changes).toBeGreaterThan(0)
 })
 
-test('of ten processes that write and compact at once none loses a row', { timeout: 60_000 }, async () => {
+test('of ten processes that write and compact at once none loses a row', async () => {
   const { home, open, told } = setUp()
   const script = `
     const { openLedger } = await import('./dist/ledger.js')

@@ -14,7 +14,7 @@ const claudef = fileURLToPath(new URL('../../bin/claudef.js', import.meta.url))
 
 /** Waits until a value is as expected, for as long as `screen.waitFor` does. */
 export function eventually<T>(read: () => T) {
-  return expect.poll(read, { timeout: 20_000, interval: 20 })
+  return expect.poll(read)
 }
 
 /** No program but the shell itself: claudef's environment is nobody else's business. */

@@ -26,7 +26,7 @@ export const testJobControl = (shell: Shell) => {
       screen.key('Ctrl+Z')
       await waitForStop()
       expect(await attributes()).toBe(before.attributes)
-      await expect.poll(() => screen.modes(), { timeout: 10_000 }).toEqual(before.modes)
+      await expect.poll(() => screen.modes()).toEqual(before.modes)
       await resume()
       await screen.submit(`say ${name} of two`)
       await screen.waitFor(new RegExp(`● .*${name} of two`))
@@ -34,7 +34,7 @@ export const testJobControl = (shell: Shell) => {
     await screen.submit('/exit')
     await screen.waitFor(/claude --resume.*\n.*>$/)
     expect(await attributes()).toBe(before.attributes)
-    await expect.poll(() => screen.modes(), { timeout: 10_000 }).toEqual(before.modes)
+    await expect.poll(() => screen.modes()).toEqual(before.modes)
   })
 
   test('a window that changed meanwhile has its new size after fg', async () => {
