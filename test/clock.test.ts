@@ -6,7 +6,6 @@ import { type Setup, setUp } from './support/claudef.ts'
 const HOUR_MS = 3_600_000
 
 /** As long as a screen is waited for. */
-const eventually = <T>(read: () => T) => expect.poll(read)
 
 /** The machine's clock, of claudef and of Claude Code alike, is ahead by as many ms as a file says. */
 const clock = (file: string) => `
@@ -92,19 +91,19 @@ const ANSWER_USD = 0.2
 
 test('set back on the key: what is spent counts, what fails is said, and the reset leads back', async () => {
   const { screen, setClock, passReset, payers } = await startOnKey()
-  await eventually(spent).toBeGreaterThan(ANSWER_USD)
+  await expect.poll(spent).toBeGreaterThan(ANSWER_USD)
   const before = spent()
   setClock(-3 * HOUR_MS)
   await screen.submit('say the second')
   await screen.waitFor('● the second')
-  await eventually(spent).toBeGreaterThan(before + ANSWER_USD)
+  await expect.poll(spent).toBeGreaterThan(before + ANSWER_USD)
   await screen.submit('credit')
   await screen.waitFor('⚠ API billing: Credit balance is too low')
-  await eventually(payers).toEqual(there)
+  await expect.poll(payers).toEqual(there)
   passReset()
   await screen.submit('say the third')
   await screen.waitFor('Back on your subscription', 90_000)
-  await eventually(payers).toEqual(andBack)
+  await expect.poll(payers).toEqual(andBack)
 }, 120_000)
 
 test('set back in the seconds after a return: the next limit is met, and the way back stays open', async () => {
@@ -114,15 +113,17 @@ test('set back in the seconds after a return: the next limit is met, and the way
   await screen.waitFor((text) => !text.includes('Back on your subscription'), 40_000)
   await screen.submit('and another')
   await screen.waitFor(/❯ and another[\s\S]*^ API billing /m)
-  await eventually(() => prompts().slice(2)).toEqual([
-    ['and another', 'subscription'],
-    ['Continue where you left off.', 'api'],
-  ])
+  await expect
+    .poll(() => prompts().slice(2))
+    .toEqual([
+      ['and another', 'subscription'],
+      ['Continue where you left off.', 'api'],
+    ])
   setLimit(false)
   setClock(0)
   await screen.submit('say the last')
   await screen.waitFor('Back on your subscription', 90_000)
-  await eventually(payers).toEqual([...andBack, 'api', 'subscription'])
+  await expect.poll(payers).toEqual([...andBack, 'api', 'subscription'])
   expect(spent()).toBeLessThan(4 * ANSWER_USD)
 }, 150_000)
 
@@ -133,17 +134,17 @@ test('set forward on the key: one return before its time, none more by the wrong
   await screen.waitFor('Back on your subscription', 90_000)
   await screen.submit('and another')
   await screen.waitFor(/ · limited again, next return at \d/)
-  await eventually(prompts).toContainEqual(['and another', 'subscription'])
+  await expect.poll(prompts).toContainEqual(['and another', 'subscription'])
   setClock(0)
   await screen.submit('say the third')
   await screen.waitFor('● the third')
   await screen.submit('say the fourth')
   await screen.waitFor('● the fourth')
-  await eventually(payers).toEqual([...andBack, 'api'])
+  await expect.poll(payers).toEqual([...andBack, 'api'])
   passReset()
   await screen.submit('say the fifth')
   await screen.waitFor('Back on your subscription', 90_000)
-  await eventually(payers).toEqual([...andBack, 'api', 'subscription'])
+  await expect.poll(payers).toEqual([...andBack, 'api', 'subscription'])
   expect(prompts().filter(([prompt]) => prompt === 'Continue where you left off.')).toHaveLength(2)
   // The Continue twice, and what was said on the key.
   expect(spent()).toBeGreaterThan(5 * ANSWER_USD)
@@ -162,11 +163,13 @@ test('a limit from when the clock was ahead is no limit of now: nothing is bille
   setLimit(true)
   await again.submit('and another')
   await again.waitFor(/❯ and another[\s\S]*^ API billing /m)
-  await eventually(() => prompts().slice(2)).toEqual([
-    ['say hello', 'subscription'],
-    ['and another', 'subscription'],
-    ['Continue where you left off.', 'api'],
-  ])
+  await expect
+    .poll(() => prompts().slice(2))
+    .toEqual([
+      ['say hello', 'subscription'],
+      ['and another', 'subscription'],
+      ['Continue where you left off.', 'api'],
+    ])
   expect(payers()).toEqual([...andBack, 'api'])
 })
 

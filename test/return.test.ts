@@ -13,7 +13,6 @@ const isBack = /your subscription is back · .*Ctrl\+\] return/
 const twoLooksMs = 2200
 
 /** As long as a screen is waited for. */
-const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 20_000 })
 
 let setup: Setup
 afterEach(() => setup.tearDown())
@@ -146,7 +145,9 @@ test.each([
   await screen.waitFor(isBack)
   await sleep(twoLooksMs)
   expect(payers()).toEqual(there)
-  await eventually(() => announced().filter((title) => title === 'Your subscription is back')).toHaveLength(1)
+  await expect
+    .poll(() => announced().filter((title) => title === 'Your subscription is back'))
+    .toHaveLength(1)
   screen.type(switchKey)
   await screen.waitFor('Go back to your subscription?')
   screen.key('Enter')
@@ -160,7 +161,7 @@ test('still limited: back to the key, and to the next return in a quarter of an 
   await screen.submit('and another')
   await screen.waitFor(/ · limited again, next return at \d/)
   await screen.waitFor('❯ and another')
-  await eventually(payers).toEqual([...andBack, 'api'])
+  await expect.poll(payers).toEqual([...andBack, 'api'])
   await sleep(twoLooksMs)
   expect(payers()).toEqual([...andBack, 'api'])
   expect(prompts().slice(2)).toEqual([
@@ -197,7 +198,7 @@ describe('a key that is refused', () => {
 test('a reset that nobody knows: offered once the limit is forgotten, never by itself', async () => {
   const { screen, payers, append, transcript, env } = await start({ FAKE_CLAUDE_LIMIT_AFTER: '1' })
   await screen.waitFor('(via subscription)')
-  await eventually(transcript).toBeDefined()
+  await expect.poll(transcript).toBeDefined()
   append({
     ...{ type: 'assistant', isApiErrorMessage: true, version: '2.1.330', uuid: 'row-1' },
     ...{ apiError: 'usage_limit_reached', error: 'rate_limit', apiErrorStatus: 429 },

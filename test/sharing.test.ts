@@ -37,7 +37,6 @@ afterEach(async () => {
 })
 
 /** As long as a screen is waited for. */
-const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 20_000 })
 
 const auto = { CLAUDE_FALLBACK_AUTO_RESTART: '1' }
 const start = (args: string[] = [], more: Record<string, string> = {}) =>
@@ -87,13 +86,15 @@ test('what one session meets the others say, and still start on the subscription
 test('a session registers, follows its own conversation, and leaves', async () => {
   const screen = await start(['say hello'])
   await screen.waitFor('● hello')
-  await eventually(setup.home.transcripts).toHaveLength(1)
+  await expect.poll(setup.home.transcripts).toHaveLength(1)
   const id = setup.home.transcripts()[0]?.sessionId
-  await eventually(sessions).toMatchObject([
-    { pid: screen.pid(), cwd: setup.home.cwd, sessionId: id, billing: 'subscription', by: 'claudef' },
-  ])
+  await expect
+    .poll(sessions)
+    .toMatchObject([
+      { pid: screen.pid(), cwd: setup.home.cwd, sessionId: id, billing: 'subscription', by: 'claudef' },
+    ])
   await screen.submit('/clear')
-  await eventually(() => sessions()[0]?.sessionId).not.toBe(id)
+  await expect.poll(() => sessions()[0]?.sessionId).not.toBe(id)
   expect(sessions()).toHaveLength(1)
   await screen.submit('/exit')
   await screen.exit
@@ -104,20 +105,20 @@ test('a session that goes on with the key says so', async () => {
   meetLimit()
   const screen = await start(['name a prime'], auto)
   await screen.waitFor('(via API)')
-  await eventually(sessions).toMatchObject([{ billing: 'api', resetsAt: expect.any(Number) }])
+  await expect.poll(sessions).toMatchObject([{ billing: 'api', resetsAt: expect.any(Number) }])
 })
 
 test('a session that is ended leaves; one that is killed is swept by the next', async () => {
   const [ended, killed] = [await start(), await start()]
-  await eventually(() => sessions().length).toBe(2)
+  await expect.poll(() => sessions().length).toBe(2)
   ended.signal('SIGTERM')
   await ended.exit
-  await eventually(() => sessions().map(({ pid }) => pid)).toEqual([killed.pid()])
+  await expect.poll(() => sessions().map(({ pid }) => pid)).toEqual([killed.pid()])
   process.kill(killed.pid(), 'SIGKILL')
   await killed.exit
   expect(sessions()).toHaveLength(1)
   const next = await start()
-  await eventually(() => sessions().map(({ pid }) => pid)).toEqual([next.pid()])
+  await expect.poll(() => sessions().map(({ pid }) => pid)).toEqual([next.pid()])
 })
 
 test('several that are limited at the same moment each switch; the desktop is told once', async () => {
@@ -126,14 +127,14 @@ test('several that are limited at the same moment each switch; the desktop is to
   await new Promise((resolve) => monitor.stdout?.once('data', resolve))
   const screens = [await start([], auto), await start([], auto), await start([], auto)]
   for (const screen of screens) await screen.waitFor('Claude Max')
-  await eventually(() => sessions().length).toBe(3)
+  await expect.poll(() => sessions().length).toBe(3)
   meetLimit()
   for (const screen of screens) screen.type('name a prime')
   for (const screen of screens) await screen.waitFor('❯ name a prime')
   for (const screen of screens) screen.key('Enter')
   for (const screen of screens) await screen.waitFor('(via API)')
   expect(payers().sort()).toEqual([...Array(3).fill('api'), ...Array(3).fill('subscription')])
-  await eventually(sent).not.toEqual([])
+  await expect.poll(sent).not.toEqual([])
   for (const screen of screens) {
     screen.signal('SIGTERM')
     await screen.exit
