@@ -1,4 +1,5 @@
-import { appendFile, open } from 'node:fs/promises'
+import { renameSync } from 'node:fs'
+import { appendFile, open, realpath, rm } from 'node:fs/promises'
 import { addRow, readLines } from './ledger-reader.ts'
 import { acquireLock, BusyError, STALE_MS } from './lock.ts'
 
@@ -11,7 +12,6 @@ const LOCK_WAIT_MS = STALE_MS + 1000
  * @returns the new size, in bytes; `undefined` where others are at it
  */
 export async function compactLedger(file: string): Promise<number | undefined> {
-  const { default: writeFileAtomic } = await import('write-file-atomic')
   const lock = await acquireLock(`${file}.lock`, performance.now() + LOCK_WAIT_MS).catch((error) => {
     if (!(error instanceof BusyError)) throw error
   })
@@ -23,17 +23,37 @@ export async function compactLedger(file: string): Promise<number | undefined> {
       const rows = new Map()
       for (const line of lines) addRow(rows, line)
       const text = [...rows.values()].map(({ line }) => `${line}\n`).join('')
-      if (lock.isHeld()) {
-        await writeFileAtomic(file, text, { mode: 0o600 })
-        const late = await readLines(old, end)
-        const lateText = [...late.lines, late.rest].filter((line) => line !== '').join('\n')
-        if (lateText !== '') await appendFile(file, `\n${lateText}\n`)
-      }
+      // A disk can take longer than a lock lasts: then others have replaced the file, and rows stand in theirs.
+      if (!(await replaceFile(file, text, lock.isHeld))) return undefined
+      const late = await readLines(old, end)
+      const lateText = [...late.lines, late.rest].filter((line) => line !== '').join('\n')
+      if (lateText !== '') await appendFile(file, `\n${lateText}\n`)
       return Buffer.byteLength(text)
     } finally {
       await old.close()
     }
   } finally {
     await lock.release()
+  }
+}
+
+/** @returns whether it was: not where `isAllowed` says no once all is on the disk */
+async function replaceFile(file: string, text: string, isAllowed: () => boolean): Promise<boolean> {
+  const target = await realpath(file)
+  const temporary = `${target}.${process.pid}.tmp`
+  try {
+    const handle = await open(temporary, 'w', 0o600)
+    try {
+      await handle.writeFile(text)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    // Nothing comes between the two.
+    const isReplaced = isAllowed()
+    if (isReplaced) renameSync(temporary, target)
+    return isReplaced
+  } finally {
+    await rm(temporary, { force: true })
   }
 }

@@ -60,24 +60,29 @@ export function openLedger(options: LedgerOptions): Ledger {
   let isReadable = true
   let last: Promise<unknown> = Promise.resolve()
 
+  const tellError = (error: unknown) => {
+    log(`The ledger ${file} cannot be used: ${error instanceof Error ? error.message : error}`)
+    return undefined
+  }
   /** One after the other: rows of a run stand in the file as they were made. */
   const next = <T>(work: () => Promise<T>): Promise<T | undefined> => {
-    const done = last.then(work).catch((error) => {
-      log(`The ledger ${file} cannot be used: ${error instanceof Error ? error.message : error}`)
-      return undefined
-    })
+    const done = last.then(work).catch(tellError)
     last = done
     return done
   }
   const write = async () => {
+    let size = 0
     for (const key of [...unwritten]) {
-      const size = await append(file, `\n${JSON.stringify(own.get(key))}\n`)
+      size = await append(file, `\n${JSON.stringify(own.get(key))}\n`)
       unwritten.delete(key)
-      if (size < compactAt) continue
-      // Not at each row again, whether it works or not, and however many rows still count.
-      compactAt = 2 * size
-      compactAt = Math.max(compactBytes, 2 * ((await compactLedger(file)) ?? size))
     }
+    return size
+  }
+  /** Beside what is written meanwhile: it may wait for others, and the session may end. */
+  const compact = async (size: number) => {
+    // Not at each row again, whether it works or not, and however many rows still count.
+    compactAt = 2 * size
+    compactAt = Math.max(compactBytes, 2 * ((await compactLedger(file)) ?? size))
   }
   const read = async () => {
     const written = await next(reader.read)
@@ -92,7 +97,8 @@ export function openLedger(options: LedgerOptions): Ledger {
       const entry = { version: VERSION, run, revision, ...record, updatedAt: now() }
       own.set(keyOfEntry(entry), entry)
       unwritten.add(keyOfEntry(entry))
-      await next(write)
+      const size = await next(write)
+      if (size !== undefined && size >= compactAt) await compact(size).catch(tellError)
     },
     read,
     today: async (at) => sumEntries((await read()).filter(({ day }) => day === dayOf(at))).usd,

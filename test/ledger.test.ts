@@ -160,6 +160,17 @@ test('the lock of one that was killed while it compacted does not stay', async (
   expect(told).toEqual([])
 })
 
+test('what is written while it waits for the lock of another waits for nothing', async () => {
+  const { open, file } = setUp()
+  mkdirSync(`${file}.lock`)
+  const ledger = open(1)
+  const records = [1, 2, 3].map((usd) => ledger.record({ ...record, sessionId: `session ${usd}`, usd }))
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  expect(existsSync(`${file}.lock`)).toBe(true)
+  expect(await open().today(at)).toBe(6)
+  await Promise.all(records)
+})
+
 test('while others compact for long, rows are written all the same', async () => {
   const { open, file, told } = setUp()
   const takeLock = () => {
