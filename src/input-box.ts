@@ -56,6 +56,7 @@ export function followInputBox(session: Session, status: () => Status): InputBox
   let reader = open()
   let taken = reader
   let takenAt = 0
+  let knowsDialogs = false
   let lastKeyAt = now()
   let forget = () => {}
   return {
@@ -83,14 +84,17 @@ export function followInputBox(session: Session, status: () => Status): InputBox
     isAwaited: () => taken.box.submits.some(({ at }) => Math.abs(now() - at) < AWAITED_MS),
     submitted: () =>
       taken.box.submits.flatMap(({ words, at }) =>
-        words === undefined ? [] : [{ words, isLate: Math.abs(takenAt - at) < LATE_MS }],
+        words === undefined ? [] : [{ words, isLate: knowsDialogs && Math.abs(takenAt - at) < LATE_MS }],
       ),
-    isShellCommand: (words) => taken.box.commands.includes(words),
+    isShellCommand: (words) =>
+      taken.box.commands.includes(words) && !taken.box.submits.some((submit) => submit.words === words),
     lastKeyAt: () => lastKeyAt,
     take: () => {
       const draft = draftOf(reader)
       taken = reader
       takenAt = now()
+      // Where Claude Code does not say that it asks something, an answer looks like a prompt.
+      knowsDialogs = status() !== undefined
       reader = open()
       if (draft.text === '') return { input: [], note: undefined }
       forget()

@@ -75,6 +75,7 @@ test('what was sent to a child that hung is asked on the key, once', async () =>
   const { screen, said } = await openHanging(/continue on API billing/)
   await switchOver(screen)
   await screen.waitFor('● the lost')
+  await waitUntil(() => said().includes('say the lost'))
   expect(said().match(/say the lost/g)).toEqual(['say the lost'])
 })
 
@@ -86,4 +87,17 @@ test('after a return it stands in the input box', async () => {
   await switchOver(screen)
   await screen.waitFor(/❯ say the lost\n +half a dr/)
   expect(said()).not.toContain('the lost')
+})
+
+test('words that were a command of the shell before are no command', async () => {
+  const { screen, said } = await open(/continue on API billing/)
+  await screen.submit('!say the lost')
+  await screen.waitFor('the lost')
+  await screen.submit('hang 60000')
+  await screen.waitFor('● Hangs')
+  screen.type('say the lost')
+  screen.key('Enter')
+  await switchOver(screen)
+  await waitUntil(() => (said().match(/say the lost/g) ?? []).length === 2)
+  expect(said().match(/!?say the lost/g)).toEqual([expect.anything(), 'say the lost'])
 })

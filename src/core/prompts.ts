@@ -1,7 +1,7 @@
 import { isObject } from './settings.ts'
 
-/** ASCII strings one of which each row that `readPrompt` may accept contains. */
-export const PROMPT_MARKERS = ['"type":"user"', '"queue-operation"'] as const
+/** ASCII strings one of which each row that `readPrompt` or `readSteered` may accept contains. */
+export const PROMPT_MARKERS = ['"type":"user"', '"queue-operation"', '"queued_command"'] as const
 
 /**
  * The prompt which the user has sent, or put into the queue while Claude worked, or the command (`/name`, `!command`;
@@ -10,6 +10,14 @@ export const PROMPT_MARKERS = ['"type":"user"', '"queue-operation"'] as const
 export function readPrompt(row: unknown): string | undefined {
   const text = isObject(row) ? readText(row) : undefined
   return text === undefined || OWN_WORDS.test(text) ? undefined : readCommand(text)
+}
+
+/** What was in the queue and went with the turn that ran; `undefined`: the row tells of nothing such. */
+export function readSteered(row: unknown): string | undefined {
+  if (!isObject(row) || row.type !== 'attachment' || row.isSidechain === true) return undefined
+  const { attachment } = row
+  if (!isObject(attachment) || attachment.type !== 'queued_command') return undefined
+  return typeof attachment.prompt === 'string' ? attachment.prompt : ''
 }
 
 /**
@@ -45,7 +53,7 @@ function readText(row: Record<string, unknown>): string | undefined {
 
 /** True for the same words, as they were typed and as the transcript has them, in the queue or sent. */
 export function isSamePrompt(one: string, other: string): boolean {
-  const tidy = (text: string) => withoutTags(text).replace(/^!|\s/g, '')
+  const tidy = (text: string) => withoutTags(text).normalize('NFC').replace(/^!|\s/g, '')
   return tidy(one) === tidy(other)
 }
 

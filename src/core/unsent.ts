@@ -1,4 +1,4 @@
-import { readPrompt, withoutTags } from './prompts.ts'
+import { readPrompt, readSteered, withoutTags } from './prompts.ts'
 import { isObject } from './settings.ts'
 
 /** A prompt whose words the transcript does not tell: it was queued before the conversation's first row (2.1.330). */
@@ -14,7 +14,10 @@ export type Queue = { prompts: (string | typeof UNTOLD)[]; dequeued: number }
 export type Submitted = { words: string; isLate: boolean }
 
 /** What may be done without a row that tells of it: it is not asked for again. */
-const COMMAND = /^\s*([/!#]|(exit|quit|:q!?|:wq!?)\s*$)/
+const COMMAND = /^\s*(!|\/[\w:-]*(\s|$)|(exit|quit|:q!?|:wq!?)\s*$)/
+
+/** What it opens takes what is typed then, and need not say that it waits while a turn runs (2.1.330). */
+const OPENS = /^\s*\/[\w:-]*(\s|$)/
 
 /**
  * Prompts that the user gave to Claude Code and that went nowhere, in order: it ended before it sent what was in its
@@ -28,7 +31,9 @@ export function findUnsent(rows: readonly unknown[], submitted: readonly Submitt
   const at = Math.max(0, submitted.length - untold)
   const words = submitted.slice(at).map((submit) => submit.words)
   const queued = queue.prompts.flatMap((prompt) => (prompt === UNTOLD ? words.splice(0, 1) : [prompt]))
-  const unread = submitted.slice(0, at).filter((submit) => submit.isLate && !COMMAND.test(submit.words))
+  const opens = submitted.findIndex((submit) => OPENS.test(submit.words))
+  const prompts = submitted.slice(0, opens === -1 ? at : Math.min(at, opens))
+  const unread = prompts.filter((submit) => submit.isLate && !COMMAND.test(submit.words))
   return [...queued, ...unread.map((submit) => submit.words)]
 }
 
@@ -42,6 +47,12 @@ export function createQueue(): Queue {
  * sent
  */
 export function readQueue(queue: Queue, row: unknown): string | undefined {
+  const steered = readSteered(row)
+  // Before 2.1.330 its leaving the queue is told without its words.
+  if (steered !== undefined) {
+    sendPrompt(queue, steered)
+    return undefined
+  }
   const prompt = readPrompt(row)
   if (!isObject(row) || row.type !== 'queue-operation') {
     const isAgain = prompt !== undefined && sendPrompt(queue, prompt.replace(/^!/, ''))

@@ -122,6 +122,12 @@ describe('a draft in doubt', () => {
     expect(show(reader)).toEqual({ shown: 'and¦', reason: undefined })
   })
 
+  test('a prompt is told of as Claude Code composes its characters, also behind a command that is not told of', () => {
+    const reader = type(createReader(), '/usage', '\r', 'read cafe\u0301.txt', '\r')
+    confirmSubmit(reader, 'read caf\u00e9.txt')
+    expect(reader.box.submits).toEqual([])
+  })
+
   test('keys behind an Enter in doubt are not about what stood there before', () => {
     const reader = type(createReader(), 'one', '\x1b[A', '\r', 'two', '\x01', 'x', '\x7f', '\x7f')
     expect(show(reader)).toEqual({ shown: 'one\n¦two', reason: MENU })

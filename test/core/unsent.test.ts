@@ -73,6 +73,15 @@ describe('findUnsent', () => {
       [],
     ],
     ['a command that has not', [enqueue('/compact sums'), dequeue, command('compact')], ['/compact sums']],
+    [
+      'not what went with the turn that ran, as up to 2.1.183: its leaving is told without its words',
+      [
+        enqueue('two'),
+        { type: 'queue-operation', operation: 'remove' },
+        { type: 'attachment', attachment: { type: 'queued_command', prompt: 'two' } },
+      ],
+      [],
+    ],
     ['not the end of a task', [enqueue('<task-notification>')], []],
   ])('%s', (_, rows, unsent) => {
     expect(findUnsent(rows, [])).toEqual(unsent)
@@ -93,7 +102,9 @@ describe('findUnsent', () => {
 
   test.each<[string, string[], string[]]>([
     ['what was typed shortly before the end, behind the queue', ['two', 'exit it'], ['two', 'exit it']],
-    ['not a command: it may be done', ['/compact', '!ls', '# a note', 'exit', ':q'], []],
+    ['not a command: it may be done', ['!ls', 'exit', ':q', '/compact'], []],
+    ['not what was typed behind a command: it may be for what that opened', ['/config', 'theme'], []],
+    ['what only begins like a command', ['/etc/hosts: why?', '#12 fails'], ['/etc/hosts: why?', '#12 fails']],
   ])('%s', (_, words, unread) => {
     const submitted = words.map((words) => ({ words, isLate: true }))
     expect(findUnsent([user('zero'), enqueue('one')], submitted)).toEqual(['one', ...unread])
@@ -120,6 +131,16 @@ describe('readQueue', () => {
       'also where it went with the turn that ran',
       [enqueue('two'), { ...dequeue, operation: 'remove', content: 'two' }, user('two')],
       ['two', 'two'],
+    ],
+    [
+      'the same words again, where its leaving the queue is told without them',
+      [
+        enqueue('yes'),
+        { type: 'queue-operation', operation: 'remove' },
+        { type: 'attachment', attachment: { type: 'queued_command', prompt: 'yes' } },
+        user('yes'),
+      ],
+      ['yes', 'yes'],
     ],
     [
       'what was queued without its words when it is sent',
