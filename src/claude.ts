@@ -106,6 +106,17 @@ export function untrustedFolders(world: World, folders: readonly string[]): stri
   return folders.filter((folder) => !isTrusted(path.resolve(world.cwd, folder)))
 }
 
+/**
+ * Why the keys of the input box may mean something else than they do by default, as far as settings tell (2.1.330);
+ * `undefined`: they do not.
+ */
+export function readEditing(world: World & { tokens: readonly Token[] }): string | undefined {
+  const all = [readGlobalConfig(world), ...readSettings(world)]
+  if (all.some(({ editorMode }) => editorMode === 'vim')) return 'vim mode'
+  const isBound = fs.existsSync(path.join(configFolder(world.env, world.home), 'keybindings.json'))
+  return isBound ? 'key bindings' : undefined
+}
+
 /** The environment of a child of claudef's: the user's own, less every key that Claude Code could pay with. */
 export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !KEY_VARIABLES.includes(name)))

@@ -1,3 +1,4 @@
+import { readEditing } from './claude.ts'
 import {
   confirmSubmit,
   createDraftReader,
@@ -52,7 +53,8 @@ const LATE_MS = 5000
 export function followInputBox(session: Session, status: () => Status): InputBoxFollower {
   const { config, log, world, terminal } = session
   const { now } = world
-  const open = () => createDraftReader({ columns: terminal.size().columns, status, now })
+  const open = () =>
+    createDraftReader({ columns: terminal.size().columns, status, now, reason: readReason(session) })
   let reader = open()
   let taken = reader
   let takenAt = 0
@@ -82,14 +84,18 @@ export function followInputBox(session: Session, status: () => Status): InputBox
       return isSure || (text === '' && !isPasting(reader))
     },
     isAwaited: () => taken.box.submits.some(({ at }) => Math.abs(now() - at) < AWAITED_MS),
-    submitted: () =>
-      taken.box.submits.flatMap(({ words, at }) =>
+    submitted: () => {
+      if (taken.reason !== undefined) return []
+      return taken.box.submits.flatMap(({ words, at }) =>
         words === undefined ? [] : [{ words, isLate: knowsDialogs && Math.abs(takenAt - at) < LATE_MS }],
-      ),
+      )
+    },
     isShellCommand: (words) =>
       taken.box.commands.includes(words) && !taken.box.submits.some((submit) => submit.words === words),
     lastKeyAt: () => lastKeyAt,
     take: () => {
+      // By a command of Claude Code's it may have changed.
+      reader.reason ??= readReason(session)
       const draft = draftOf(reader)
       taken = reader
       takenAt = now()
@@ -107,6 +113,10 @@ export function followInputBox(session: Session, status: () => Status): InputBox
     },
     stop: () => forget(),
   }
+}
+
+function readReason({ world, config, tokens }: Session): string | undefined {
+  return readEditing({ ...world, home: world.env.HOME || config.home, tokens })
 }
 
 /** The rest of a paste would be taken for keys by the next child. */

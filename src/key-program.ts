@@ -65,9 +65,9 @@ export async function runKeyProgram(
     // What it has started may go on and hold its output open.
     child.once('exit', (exitCode, signal) => {
       lifeline.end('\n')
-      setTimeout(() => resolve(explain({ exitCode, signal })), GRACE_MS)
+      setTimeout(() => resolve(explain({ exitCode, signal }, stderr())), GRACE_MS)
     })
-    void child.then((result) => resolve(explain(result)))
+    void child.then((result) => resolve(explain(result, stderr())))
   })
   clearTimeout(timer)
   process.off('exit', kill)
@@ -112,9 +112,9 @@ type Result = {
   signal?: string | null | undefined
 }
 
-/** A shell's exit codes 126 and 127 say that there was nothing to run. */
-function explain({ code, exitCode, signal }: Result): string | undefined {
-  if (exitCode === 127) return 'there is no such program'
+/** `said`: on stderr. The launcher ends with exit code 127 without a word, and a shell with 126 where it may not run. */
+function explain({ code, exitCode, signal }: Result, said: string): string | undefined {
+  if (exitCode === 127 && said === '') return 'there is no such program'
   if (exitCode === 126) return 'it could not be run'
   if (code !== undefined) return `it could not be run (${code})`
   if (signal) return `it was ended by ${signal}`

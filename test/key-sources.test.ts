@@ -114,6 +114,11 @@ describe('api_key_command', () => {
     ['a login token', 'echo sk-ant-oat01-made-up', expect.stringContaining('login token')],
     ['a failure', 'exit 3', 'it ended with exit code 3.'],
     ['its own end', 'kill -TERM $$', 'it was ended by SIGTERM.'],
+    [
+      'a program that it does not find',
+      'no-such-tool',
+      expect.stringMatching(/^it ended with exit code 127: .*no-such-tool/),
+    ],
     ['too much', 'exec head -c 100000 /dev/zero', 'it printed over 65536 bytes.'],
     [
       'what is wrong',
@@ -130,7 +135,8 @@ describe('api_key_command', () => {
     saveConfig({ api_key_command: ['no-such-program'] })
     expect(await lookUpKey(optionsFor({}))).toEqual(refused('there is no such program.'))
     saveConfig({ api_key_command: [home] })
-    const why = expect.stringMatching(/^it could not be run: .*denied$/)
+    // Some shells look whether it may be run, some try.
+    const why = expect.stringMatching(/^(it could not be run: .*denied|there is no such program\.)$/)
     expect(await lookUpKey(optionsFor({}))).toEqual(refused(why))
   })
 

@@ -24,7 +24,12 @@ export type Draft = {
   left: number
 }
 
-type Options = { columns: number; status?: InputBox['status']; now?: () => number; reason?: string }
+type Options = {
+  columns: number
+  status?: InputBox['status']
+  now?: () => number
+  reason?: string | undefined
+}
 
 /** Follows the input box of one child. */
 export type DraftReader = {

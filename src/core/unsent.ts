@@ -14,10 +14,10 @@ export type Queue = { prompts: (string | typeof UNTOLD)[]; dequeued: number }
 export type Submitted = { words: string; isLate: boolean }
 
 /** What may be done without a row that tells of it: it is not asked for again. */
-const COMMAND = /^\s*(!|\/[\w:-]*(\s|$)|(exit|quit|:q!?|:wq!?)\s*$)/
+const DONE = /^\s*(!|(exit|quit|:q!?|:wq!?)\s*$)/
 
 /** What it opens takes what is typed then, and need not say that it waits while a turn runs (2.1.330). */
-const OPENS = /^\s*\/[\w:-]*(\s|$)/
+const COMMAND = /^\s*\/[\w:-]*(\s|$)/
 
 /**
  * Prompts that the user gave to Claude Code and that went nowhere, in order: it ended before it sent what was in its
@@ -31,9 +31,10 @@ export function findUnsent(rows: readonly unknown[], submitted: readonly Submitt
   const at = Math.max(0, submitted.length - untold)
   const words = submitted.slice(at).map((submit) => submit.words)
   const queued = queue.prompts.flatMap((prompt) => (prompt === UNTOLD ? words.splice(0, 1) : [prompt]))
-  const opens = submitted.findIndex((submit) => OPENS.test(submit.words))
-  const prompts = submitted.slice(0, opens === -1 ? at : Math.min(at, opens))
-  const unread = prompts.filter((submit) => submit.isLate && !COMMAND.test(submit.words))
+  const all = submitted.map((submit) => submit.words)
+  const command = all.findIndex((typed) => COMMAND.test(typed))
+  const prompts = submitted.slice(0, command === -1 ? at : Math.min(at, command))
+  const unread = prompts.filter((submit) => submit.isLate && !DONE.test(submit.words))
   return [...queued, ...unread.map((submit) => submit.words)]
 }
 
