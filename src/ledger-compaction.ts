@@ -24,7 +24,7 @@ export async function compactLedger(file: string): Promise<number | undefined> {
       for (const line of lines) addRow(rows, line)
       const text = [...rows.values()].map(({ line }) => `${line}\n`).join('')
       // A disk can take longer than a lock lasts: then others have replaced the file, and rows stand in theirs.
-      if (!(await replaceFile(file, text, lock.isHeld))) return undefined
+      if (!(await replaceFile(file, text, await old.stat(), lock.isHeld))) return undefined
       const late = await readLines(old, end)
       const lateText = [...late.lines, late.rest].filter((line) => line !== '').join('\n')
       if (lateText !== '') await appendFile(file, `\n${lateText}\n`)
@@ -37,14 +37,23 @@ export async function compactLedger(file: string): Promise<number | undefined> {
   }
 }
 
-/** @returns whether it was: not where `isAllowed` says no once all is on the disk */
-async function replaceFile(file: string, text: string, isAllowed: () => boolean): Promise<boolean> {
+/**
+ * Replaces a file by one of the same owner, which under sudo is another than who writes.
+ * @returns whether it was: not where `isAllowed` says no once all is on the disk
+ */
+async function replaceFile(
+  file: string,
+  text: string,
+  { uid, gid }: { uid: number; gid: number },
+  isAllowed: () => boolean,
+): Promise<boolean> {
   const target = await realpath(file)
   const temporary = `${target}.${process.pid}.tmp`
   try {
     const handle = await open(temporary, 'w', 0o600)
     try {
       await handle.writeFile(text)
+      if (uid !== process.getuid?.()) await handle.chown(uid, gid)
       await handle.sync()
     } finally {
       await handle.close()

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import {
   appendFileSync,
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -148,6 +149,19 @@ test('it is compacted when it has grown, with what later versions wrote', async 
   expect(await open().today(at)).toBe(201)
   expect(await ledger.today(at)).toBe(201)
   expect(readdirSync(home)).toEqual(['.claude_fallback_spend.jsonl'])
+})
+
+test('compacted by root it stays its owner’s', async () => {
+  const { open, file } = setUp()
+  const ledger = open(4096)
+  await ledger.record(record)
+  // Only root may give a file away.
+  const owner = process.getuid?.() === 0 ? 12_345 : statSync(file).uid
+  chownSync(file, owner, statSync(file).gid)
+  const { ino } = statSync(file)
+  for (let count = 1; count <= 100; count++) await ledger.record({ ...record, usd: count })
+  expect(statSync(file).ino).not.toBe(ino)
+  expect(statSync(file).uid).toBe(owner)
 })
 
 test('the lock of one that was killed while it compacted does not stay', async () => {
