@@ -47,8 +47,11 @@ export type InputBoxFollower = {
 /** What the transcript does not tell of by then is no prompt, in ms: a row is written within 110 (2.1.330). */
 const AWAITED_MS = 2000
 
-/** What was sent so long before the child was to end, in ms, a child that hangs may not have read. */
-const LATE_MS = 5000
+/** What was sent this shortly before the child was to end, in ms, is asked of the next one if it was not read. */
+const ASK_MS = 5000
+
+/** What was sent before, in ms, the user may have given up: if it was not read, it stands in the input box. */
+const KEEP_MS = 600_000
 
 export function followInputBox(session: Session, status: () => Status): InputBoxFollower {
   const { config, log, world, terminal } = session
@@ -87,7 +90,7 @@ export function followInputBox(session: Session, status: () => Status): InputBox
     submitted: () => {
       if (taken.reason !== undefined) return []
       return taken.box.submits.flatMap(({ words, at }) =>
-        words === undefined ? [] : [{ words, isLate: knowsDialogs && Math.abs(takenAt - at) < LATE_MS }],
+        words === undefined ? [] : [{ words, ifUnread: knowsDialogs ? judgeUnread(takenAt - at) : 'drop' }],
       )
     },
     isShellCommand: (words) =>
@@ -113,6 +116,11 @@ export function followInputBox(session: Session, status: () => Status): InputBox
     },
     stop: () => forget(),
   }
+}
+
+function judgeUnread(ago: number): Submitted['ifUnread'] {
+  if (Math.abs(ago) < ASK_MS) return 'ask'
+  return Math.abs(ago) < KEEP_MS ? 'keep' : 'drop'
 }
 
 function readReason({ world, config, tokens }: Session): string | undefined {

@@ -152,8 +152,8 @@ export async function start(watch: Watch, how: Extract<Action, { type: 'start' }
 }
 
 /**
- * What the child was given and did not send before it ended: the next one is asked it, or, where it is asked nothing, it
- * stands in the input box before the draft.
+ * What the child was given and did not send before it ended: the next one is asked it, or, where it is asked nothing, or
+ * that is old, it stands in the input box before the draft.
  */
 async function keepUnsent(watch: Watch, isAsked: boolean): Promise<void> {
   const { conversation, inputBox, kept, queuedSince: since } = watch
@@ -161,17 +161,18 @@ async function keepUnsent(watch: Watch, isAsked: boolean): Promise<void> {
   for (let waited = 0; isUnread(watch) && waited < READ_MS; waited += WAIT_MS / 10)
     await new Promise((resolve) => setTimeout(resolve, WAIT_MS / 10))
   const unsent = await readUnsent(conversation.transcript(), { since, submitted: inputBox.submitted() })
-  if (unsent.length === 0) return
-  const typed = unsent.map((words) => (inputBox.isShellCommand(words) ? `!${words}` : words))
-  if (isAsked) return void kept.unshift(...typed.flatMap((words) => [renderText(words), ENTER]))
-  const text = typed.join('\n')
-  const isAlone = unsent.length === 1 && kept.length === 0
+  const typed = unsent.ask.map((words) => (inputBox.isShellCommand(words) ? `!${words}` : words))
+  const lines = isAsked ? unsent.keep : [...unsent.keep, ...typed]
+  const text = lines.join('\n')
+  const isAlone = lines.length === 1 && kept.length === 0
   // What is no command of the shell must not become one.
-  kept.unshift(renderText(isAlone ? text : text.replace(/^!/, ' !') + (kept.length > 0 ? '\n' : '')))
+  const shown = isAlone ? text : text.replace(/^!/, ' !') + (kept.length > 0 ? '\n' : '')
+  if (lines.length > 0) kept.unshift(renderText(shown))
+  if (isAsked) kept.unshift(...typed.flatMap((words) => [renderText(words), ENTER]))
 }
 
 function isUnread({ conversation, inputBox }: Watch): boolean {
-  return inputBox.submitted().some(({ isLate }) => isLate) && !conversation.isRead()
+  return inputBox.submitted().some(({ ifUnread }) => ifUnread !== 'drop') && !conversation.isRead()
 }
 
 /**

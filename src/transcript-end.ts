@@ -1,7 +1,7 @@
 import { parseJson, timeOf } from './core/json.ts'
 import { SPEND_MARKERS } from './core/message-usage.ts'
 import { PROMPT_MARKERS } from './core/prompts.ts'
-import { findUnsent, type Submitted } from './core/unsent.ts'
+import { findUnsent, type Submitted, type Unsent } from './core/unsent.ts'
 import { readLinesBackwards } from './lines.ts'
 
 /** So many rows at most: what a child wrote as it ended, and nobody has read yet. */
@@ -16,7 +16,7 @@ export function readEnd(transcript: string | undefined): Promise<unknown[]> {
 export async function readUnsent(
   transcript: string | undefined,
   { since, submitted }: { since: number; submitted: readonly Submitted[] },
-): Promise<string[]> {
+): Promise<Unsent> {
   return findUnsent(await readLastRows(transcript, { contains: PROMPT_MARKERS, since }), submitted)
 }
 

@@ -2,31 +2,9 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { type Setup, setUp } from './support/claudef.ts'
+import { clock } from './support/clock.ts'
 
 const HOUR_MS = 3_600_000
-
-/** As long as a screen is waited for. */
-
-/** The machine's clock, of claudef and of Claude Code alike, is ahead by as many ms as a file says. */
-const clock = (file: string) => `
-import { readFileSync } from 'node:fs'
-const { Date: Machine } = globalThis
-const now = () => {
-  try {
-    return Machine.now() + Number(readFileSync(${JSON.stringify(file)}, 'utf8'))
-  } catch {
-    return Machine.now()
-  }
-}
-globalThis.Date = class Date extends Machine {
-  constructor(...args) {
-    super(...(args.length === 0 ? [now()] : args))
-  }
-  static now() {
-    return now()
-  }
-}
-`
 
 let setup: Setup
 afterEach(() => setup.tearDown())

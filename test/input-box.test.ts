@@ -8,11 +8,12 @@ import { followInputBox } from '../src/input-box.ts'
 import type { Session } from '../src/relay.ts'
 
 function setUp(status: Status) {
+  let now = 0
   const home = mkdtempSync(join(tmpdir(), 'input-box-'))
   onTestFinished(() => rmSync(home, { recursive: true }))
   const session = {
     config: { home },
-    world: { now: Date.now, env: { CLAUDE_CONFIG_DIR: home }, cwd: home },
+    world: { now: () => now, env: { CLAUDE_CONFIG_DIR: home }, cwd: home },
     tokens: [],
     log: () => {},
     terminal: { size: () => ({ columns: 80, rows: 24 }) },
@@ -22,7 +23,10 @@ function setUp(status: Status) {
     for (const key of keys) box.read(Buffer.from(key))
   }
   const save = (name: string, value: unknown) => writeFileSync(join(home, name), JSON.stringify(value))
-  return { box, type, save }
+  const pass = (ms: number) => {
+    now += ms
+  }
+  return { box, type, save, pass }
 }
 
 test.each([
@@ -33,7 +37,17 @@ test.each([
   const { box, type } = setUp(status)
   type('use postgres', '\r')
   box.take()
-  expect(findUnsent([], box.submitted())).toEqual(asked)
+  expect(findUnsent([], box.submitted()).ask).toEqual(asked)
+})
+
+test('what was typed before is kept for the input box, for ten minutes', () => {
+  const { box, type, pass } = setUp('busy')
+  for (const words of ['zero', 'one', 'two']) {
+    type(words, '\r')
+    pass(words === 'zero' ? 599_000 : 4000)
+  }
+  box.take()
+  expect(findUnsent([], box.submitted())).toEqual({ ask: ['two'], keep: ['one'] })
 })
 
 test.each([

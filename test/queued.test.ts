@@ -1,5 +1,7 @@
+import { writeFileSync } from 'node:fs'
 import { expect, onTestFinished, test } from 'vitest'
 import { setUp as setUpClaudef } from './support/claudef.ts'
+import { clock } from './support/clock.ts'
 import { waitUntil } from './support/processes.ts'
 import type { Screen } from './support/screen.ts'
 
@@ -19,12 +21,15 @@ async function switchOver(screen: Screen) {
 async function open(row: RegExp, settings: Record<string, string> = {}) {
   const setup = setUpClaudef()
   onTestFinished(setup.tearDown)
-  const screen = await setup.draw(['limit'], { env: { ...env, ...settings } })
+  setup.write('clock.mjs', clock(setup.file('ahead')))
+  const NODE_OPTIONS = `--import=${setup.file('clock.mjs')}`
+  const screen = await setup.draw(['limit'], { env: { ...env, NODE_OPTIONS, ...settings } })
   await screen.waitFor(row)
   const rows = () => setup.home.transcripts().flatMap((transcript) => transcript.rows)
   return {
     setup,
     screen,
+    pass: (ms: number) => writeFileSync(setup.file('ahead'), String(ms)),
     said: () => JSON.stringify(rows().filter((row) => row.type === 'user' && row.isMeta !== true)),
   }
 }
@@ -63,12 +68,12 @@ test('after a return, which asks nothing, it stands in the input box', async () 
 
 /** One whose child hangs, and has been sent a prompt meanwhile. */
 async function openHanging(...how: Parameters<typeof open>) {
-  const { screen, said } = await open(...how)
+  const { screen, said, pass } = await open(...how)
   await screen.submit('hang 60000')
   await screen.waitFor('● Hangs')
   screen.type('say the lost')
   screen.key('Enter')
-  return { screen, said }
+  return { screen, said, pass }
 }
 
 test('what was sent to a child that hung is asked on the key, once', async () => {
@@ -86,6 +91,16 @@ test('after a return it stands in the input box', async () => {
   screen.type('half a dr')
   await switchOver(screen)
   await screen.waitFor(/❯ say the lost\n +half a dr/)
+  expect(said()).not.toContain('the lost')
+})
+
+test('what it was sent long before stands in the input box', async () => {
+  const { screen, said, pass } = await openHanging(/continue on API billing/)
+  screen.type('half a dr\x1d')
+  await screen.waitFor('Enter')
+  pass(6000)
+  screen.key('Enter')
+  await screen.waitFor(/\(via API\)[\s\S]*❯ say the lost\n +half a dr/)
   expect(said()).not.toContain('the lost')
 })
 

@@ -12,8 +12,6 @@ const isBack = /your subscription is back · .*Ctrl\+\] return/
 /** Two looks at the clock: one that goes back too early has done so by then. */
 const twoLooksMs = 2200
 
-/** As long as a screen is waited for. */
-
 let setup: Setup
 afterEach(() => setup.tearDown())
 

@@ -36,8 +36,6 @@ afterEach(async () => {
   await setup.tearDown()
 })
 
-/** As long as a screen is waited for. */
-
 const auto = { CLAUDE_FALLBACK_AUTO_RESTART: '1' }
 const start = (args: string[] = [], more: Record<string, string> = {}) =>
   setup.draw(args, { env: { ...env, ...more }, cols: 140 })

@@ -10,8 +10,11 @@ const UNTOLD = Symbol('untold')
  */
 export type Queue = { prompts: (string | typeof UNTOLD)[]; dequeued: number }
 
-/** What was typed and no row tells of; `isLate`: so shortly before the child's end that it may not have read it. */
-export type Submitted = { words: string; isLate: boolean }
+/** What was typed and no row tells of; `ifUnread`: what becomes of it where the child had no time to read it. */
+export type Submitted = { words: string; ifUnread: 'ask' | 'keep' | 'drop' }
+
+/** In order. `keep`: for the input box alone. */
+export type Unsent = { ask: string[]; keep: string[] }
 
 /** What may be done without a row that tells of it: it is not asked for again. */
 const DONE = /^\s*(!|(exit|quit|:q!?|:wq!?)\s*$)/
@@ -20,22 +23,22 @@ const DONE = /^\s*(!|(exit|quit|:q!?|:wq!?)\s*$)/
 const COMMAND = /^\s*\/[\w:-]*(\s|$)/
 
 /**
- * Prompts that the user gave to Claude Code and that went nowhere, in order: it ended before it sent what was in its
- * queue, or what it had taken from there, or before it read the Enter. `rows` are those of one child, the oldest first;
+ * Prompts that the user gave to Claude Code and that went nowhere: it ended before it sent what was in its queue, or
+ * what it had taken from there, or before it read the Enter. `rows` are those of one child, the oldest first;
  * `submitted` also tells those that are queued without their words.
  */
-export function findUnsent(rows: readonly unknown[], submitted: readonly Submitted[]): string[] {
+export function findUnsent(rows: readonly unknown[], submitted: readonly Submitted[]): Unsent {
   const queue = createQueue()
   for (const row of rows) readQueue(queue, row)
   const untold = queue.prompts.filter((prompt) => prompt === UNTOLD).length
   const at = Math.max(0, submitted.length - untold)
   const words = submitted.slice(at).map((submit) => submit.words)
   const queued = queue.prompts.flatMap((prompt) => (prompt === UNTOLD ? words.splice(0, 1) : [prompt]))
-  const all = submitted.map((submit) => submit.words)
-  const command = all.findIndex((typed) => COMMAND.test(typed))
+  const command = submitted.findIndex((submit) => COMMAND.test(submit.words))
   const prompts = submitted.slice(0, command === -1 ? at : Math.min(at, command))
-  const unread = prompts.filter((submit) => submit.isLate && !DONE.test(submit.words))
-  return [...queued, ...unread.map((submit) => submit.words)]
+  const unread = (what: Submitted['ifUnread']) =>
+    prompts.flatMap((submit) => (submit.ifUnread === what && !DONE.test(submit.words) ? [submit.words] : []))
+  return { ask: [...queued, ...unread('ask')], keep: unread('keep') }
 }
 
 export function createQueue(): Queue {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { createQueue, findUnsent, readQueue } from '../../src/core/unsent.ts'
 
 describe('findUnsent', () => {
+  const asked = (...of: Parameters<typeof findUnsent>) => findUnsent(...of).ask
   const enqueue = (content: string) => ({ type: 'queue-operation', operation: 'enqueue', content })
   const dequeue = { type: 'queue-operation', operation: 'dequeue' }
   const leave = (operation: string, content: string) => ({ type: 'queue-operation', operation, content })
@@ -84,20 +85,20 @@ describe('findUnsent', () => {
     ],
     ['not the end of a task', [enqueue('<task-notification>')], []],
   ])('%s', (_, rows, unsent) => {
-    expect(findUnsent(rows, [])).toEqual(unsent)
+    expect(asked(rows, [])).toEqual(unsent)
   })
 
   // As 2.1.330 writes what is queued before the conversation's first row.
   test('what was queued without its words, by what was typed', () => {
-    const submitted = (...all: string[]) => all.map((words) => ({ words, isLate: false }))
+    const submitted = (...all: string[]) => all.map((words) => ({ words, ifUnread: 'drop' as const }))
     const untold = { type: 'queue-operation', operation: 'enqueue' }
     const rows = [untold, untold, untold, user('one'), dequeue, user('two'), dequeue, user('three')]
-    expect(findUnsent(rows, submitted('four'))).toEqual(['four'])
-    expect(findUnsent(rows, submitted('a command', 'four'))).toEqual(['four'])
-    expect(findUnsent(rows, [])).toEqual([])
-    expect(findUnsent([...rows, dequeue], submitted('four'))).toEqual(['four'])
-    expect(findUnsent([...rows, dequeue, user('four')], [])).toEqual([])
-    expect(findUnsent([untold, user('one'), enqueue('three')], submitted('two'))).toEqual(['two', 'three'])
+    expect(asked(rows, submitted('four'))).toEqual(['four'])
+    expect(asked(rows, submitted('a command', 'four'))).toEqual(['four'])
+    expect(asked(rows, [])).toEqual([])
+    expect(asked([...rows, dequeue], submitted('four'))).toEqual(['four'])
+    expect(asked([...rows, dequeue, user('four')], [])).toEqual([])
+    expect(asked([untold, user('one'), enqueue('three')], submitted('two'))).toEqual(['two', 'three'])
   })
 
   test.each<[string, string[], string[]]>([
@@ -106,8 +107,17 @@ describe('findUnsent', () => {
     ['not what was typed behind a command: it may be for what that opened', ['/config', 'theme'], []],
     ['what only begins like a command', ['/etc/hosts: why?', '#12 fails'], ['/etc/hosts: why?', '#12 fails']],
   ])('%s', (_, words, unread) => {
-    const submitted = words.map((words) => ({ words, isLate: true }))
-    expect(findUnsent([user('zero'), enqueue('one')], submitted)).toEqual(['one', ...unread])
+    const submitted = words.map((words) => ({ words, ifUnread: 'ask' as const }))
+    expect(asked([user('zero'), enqueue('one')], submitted)).toEqual(['one', ...unread])
+  })
+
+  test('keeps what is older for the input box', () => {
+    const submitted = [
+      { words: 'dropped', ifUnread: 'drop' as const },
+      { words: 'two', ifUnread: 'keep' as const },
+      { words: 'three', ifUnread: 'ask' as const },
+    ]
+    expect(findUnsent([enqueue('one')], submitted)).toEqual({ ask: ['one', 'three'], keep: ['two'] })
   })
 })
 
