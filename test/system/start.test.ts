@@ -89,7 +89,9 @@ const functionsOf = (paths: string[]) =>
 
 const modulesOf = (paths: string[]) => {
   const dist = join(repository, 'dist/')
-  return unique(paths.map((path) => (path.startsWith(dist) ? path.slice(dist.length) : undefined)))
+  // Node also looks for a package.json in each folder, and need not find one.
+  const modules = paths.filter((path) => path.startsWith(dist) && path.endsWith('.js'))
+  return unique(modules.map((path) => path.slice(dist.length)))
 }
 
 const unique = (names: (string | undefined)[]) =>
