@@ -82,7 +82,7 @@ test('set back on the key: what is spent counts, what fails is said, and the res
   await screen.submit('say the third')
   await screen.waitFor('Back on your subscription', 90_000)
   await expect.poll(payers).toEqual(andBack)
-}, 120_000)
+})
 
 test('set back in the seconds after a return: the next limit is met, and the way back stays open', async () => {
   const { screen, setClock, setLimit, payers, prompts } = await startOnKey(dueAtOnce())
@@ -103,7 +103,7 @@ test('set back in the seconds after a return: the next limit is met, and the way
   await screen.waitFor('Back on your subscription', 90_000)
   await expect.poll(payers).toEqual([...andBack, 'api', 'subscription'])
   expect(spent()).toBeLessThan(4 * ANSWER_USD)
-}, 150_000)
+})
 
 test('set forward on the key: one return before its time, none more by the wrong clock, one at the reset', async () => {
   const { screen, setClock, passReset, payers, prompts } = await startOnKey()

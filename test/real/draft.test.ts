@@ -117,7 +117,7 @@ test('the model shows what the box shows, whatever is typed', async () => {
     }),
     { numRuns: 60, endOnFailure: true },
   )
-}, 120_000)
+})
 
 test('keys in a dialog and keys that end a turn are not in the draft', async () => {
   const setup = await setUp()

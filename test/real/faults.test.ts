@@ -194,7 +194,7 @@ test('the key is revoked before the reset, and the reset comes: the session retu
     'the key is revoked in the middle, and the reset comes',
     'the session returns to the subscription by itself, and goes on there',
   )
-}, 150_000)
+})
 
 const goesOn = 'the switch goes on, and the session with it'
 

@@ -67,7 +67,7 @@ export const openOuter = (options: OuterOptions) => {
     /** SHA-256 of all output, in hex; once. */
     digest: () => hash.digest('hex'),
     /** Waits until the output so far passes; fails once the program has ended without. */
-    waitFor: (pattern: string | RegExp | ((text: string) => boolean), timeoutMs = 20_000) =>
+    waitFor: (pattern: string | RegExp | ((text: string) => boolean), timeoutMs = 40_000) =>
       waitForOutput({ pattern, timeoutMs, checks, text: () => bytes().toString(), ended: () => ended }),
     /** Writes all of it, in order, as fast as the program takes it. */
     type: (input: string | Buffer) => writeAll(internals.fd, Buffer.from(input), () => ended !== undefined),

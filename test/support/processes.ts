@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Waits until the condition holds; fails after `timeoutMs`. */
-export const waitUntil = async (condition: () => boolean | Promise<boolean>, timeoutMs = 15_000) => {
+export const waitUntil = async (condition: () => boolean | Promise<boolean>, timeoutMs = 40_000) => {
   for (const end = Date.now() + timeoutMs; !(await condition()); await sleep(10)) {
     if (Date.now() > end) throw new Error(`${timeoutMs} ms passed while waiting for ${condition}`)
   }

@@ -81,13 +81,13 @@ export const openScreen = async (options: ScreenOptions) => {
     raw: () => Buffer.concat(session.chunks),
     modes: session.modes,
     title: () => session.title,
-    waitFor: (pattern: ScreenPattern, timeoutMs = 20_000) => waitForText(session, pattern, timeoutMs),
+    waitFor: (pattern: ScreenPattern, timeoutMs = 40_000) => waitForText(session, pattern, timeoutMs),
     /** Sends text as it is. In Claude Code text and Enter must not come in one read: see `submit`. */
     type: (text: string | Buffer) => pty.write(text),
     /** Sends a key by name: `Enter`, `Up`, `Ctrl+C`. */
     key: (name: string) => pty.write(keyBytes(name)),
     /** Types one line, waits until it stands on the screen, then sends Enter. */
-    submit: (text: string, timeoutMs = 20_000) => submitLine(session, text, timeoutMs),
+    submit: (text: string, timeoutMs = 40_000) => submitLine(session, text, timeoutMs),
     resize: (cols: number, rows: number) => {
       terminal.resize(cols, rows)
       pty.resize(cols, rows)
