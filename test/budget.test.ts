@@ -3,9 +3,12 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } fr
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { claudef, fakeClaude } from './support/claudef.ts'
+import { noonZone } from './support/clock.ts'
 import { companionProgram } from './support/companion.ts'
 import { makeHome } from './support/home.ts'
 import { openScreen } from './support/screen.ts'
+
+const timeZone = noonZone()
 
 /** Each answer of so many tokens costs 1.00 USD, and what it is asked 0.0132. */
 const DOLLAR = { FAKE_CLAUDE_OUTPUT_TOKENS: '50000' }
@@ -27,7 +30,7 @@ function setUp(env: Record<string, string> = {}) {
     { mode: 0o755 },
   )
   const whole: Record<string, string> = {
-    ...{ ...home.env, TZ: 'UTC', CLAUDE_FALLBACK_CLAUDE: fakeClaude, FAKE_CLAUDE_TRACE: at('trace') },
+    ...{ ...home.env, TZ: timeZone, CLAUDE_FALLBACK_CLAUDE: fakeClaude, FAKE_CLAUDE_TRACE: at('trace') },
     CLAUDE_FALLBACK_API_KEY: 'sk-ant-api03-made-up-for-the-tests-of-caps-wxyz',
     CLAUDE_FALLBACK_NOTIFY_COMMAND: notifier,
     ...env,
@@ -174,7 +177,7 @@ test('after a cap nothing goes by itself in that session, though the cap lets go
   const day = { CLAUDE_FALLBACK_MAX_USD_PER_DAY: '5' }
   const setup = setUp({ ...automatic, ...limited, ...DOLLAR, ...day })
   const others = (usd: number, revision: number) => {
-    const now = { timeZone: 'UTC', year: 'numeric', month: '2-digit', day: '2-digit' } as const
+    const now = { timeZone, year: 'numeric', month: '2-digit', day: '2-digit' } as const
     const today = new Date().toLocaleDateString('en-CA', now)
     const who = { version: 1, run: 'another', sessionId: 'two', cwd: '/', byModel: {}, isLowerBound: false }
     const row = { ...who, day: today, revision, usd, updatedAt: Date.now() }
