@@ -1,7 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
 /** A busy machine may need long for what takes some ms: a test fails by what it waits for, not by the clock. */
-const patience = { testTimeout: 180_000, expect: { poll: { timeout: 40_000, interval: 20 } } }
+const patience = {
+  testTimeout: 180_000,
+  hookTimeout: 60_000,
+  expect: { poll: { timeout: 40_000, interval: 20 } },
+}
 
 /** Three suites: `unit` needs npm alone, `system` Debian packages, `real` the real Claude Code. */
 export default defineConfig({

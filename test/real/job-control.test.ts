@@ -13,7 +13,7 @@ async function start(variables = '') {
     const screen = await openScreen({ file: 'bash', args, cwd: setup.home.cwd, ...more, env })
     // Interactive shells do not end by SIGTERM. Finished before the set-up is, which finds nothing left then.
     onTestFinished(async () => {
-      await screen.end('SIGHUP')
+      void screen.end('SIGHUP')
       await screen.close()
     })
     return screen
