@@ -24,7 +24,7 @@ import { type Notifier, openNotifier } from './notify.ts'
 import type { Ending } from './pty.ts'
 import { type First, type Session, writeToChild } from './relay.ts'
 import { localZone, openReservedRow, type ReservedRow } from './reserved-row.ts'
-import { configDir, type stopChild } from './respawn.ts'
+import { claudeWorld, configDir, type stopChild } from './respawn.ts'
 import { openSharing, type Sharing } from './sharing.ts'
 import { openSpending, type Spending } from './spending.ts'
 import { endChild, interrupt, keepPastesWhole, releaseTyping, start, stop } from './switch.ts'
@@ -100,7 +100,7 @@ function openWatch(session: Session, first: First, resolve: (ending: Ending) => 
   const { now } = world
   const { maxUsd, maxUsdPerDay, autoRestart, autoReturn, home } = config
   const caps = { session: maxUsd, day: maxUsdPerDay }
-  const account = readAccount(configDir(session), { env: world.env, home: world.env.HOME || home })
+  const account = readAccount(configDir(session), claudeWorld(session))
   const conversation = followConversation({
     config: configDir(session),
     cwd: world.cwd,

@@ -12,6 +12,7 @@ import { readKeys } from './core/keys.ts'
 import type { Submitted } from './core/unsent.ts'
 import { saveDraft } from './draft-file.ts'
 import type { Session } from './relay.ts'
+import { claudeWorld } from './respawn.ts'
 
 /** Claude Code's input box, as far as it is known from what was typed: for a draft to outlive the child. */
 export type InputBoxFollower = {
@@ -56,8 +57,10 @@ const KEEP_MS = 600_000
 export function followInputBox(session: Session, status: () => Status): InputBoxFollower {
   const { config, log, world, terminal } = session
   const { now } = world
-  const open = () =>
-    createDraftReader({ columns: terminal.size().columns, status, now, reason: readReason(session) })
+  const open = () => {
+    const reason = readEditing({ ...claudeWorld(session), tokens: session.tokens })
+    return createDraftReader({ columns: terminal.size().columns, status, now, reason })
+  }
   let reader = open()
   let taken = reader
   let takenAt = 0
@@ -97,14 +100,15 @@ export function followInputBox(session: Session, status: () => Status): InputBox
       taken.box.commands.includes(words) && !taken.box.submits.some((submit) => submit.words === words),
     lastKeyAt: () => lastKeyAt,
     take: () => {
+      const next = open()
       // By a command of Claude Code's it may have changed.
-      reader.reason ??= readReason(session)
+      reader.reason ??= next.reason
       const draft = draftOf(reader)
       taken = reader
       takenAt = now()
       // Where Claude Code does not say that it asks something, an answer looks like a prompt.
       knowsDialogs = status() !== undefined
-      reader = open()
+      reader = next
       if (draft.text === '') return { input: [], note: undefined }
       forget()
       forget = saveDraft(config.home, draft.text, log)
@@ -121,10 +125,6 @@ export function followInputBox(session: Session, status: () => Status): InputBox
 function judgeUnread(ago: number): Submitted['ifUnread'] {
   if (Math.abs(ago) < ASK_MS) return 'ask'
   return Math.abs(ago) < KEEP_MS ? 'keep' : 'drop'
-}
-
-function readReason({ world, config, tokens }: Session): string | undefined {
-  return readEditing({ ...world, home: world.env.HOME || config.home, tokens })
 }
 
 /** The rest of a paste would be taken for keys by the next child. */

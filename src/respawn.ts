@@ -62,7 +62,7 @@ export async function startAgain(
  */
 function chooseFolders({ world, config, tokens }: Session): { addDirs: string[]; directories: string[] } {
   const folders = listValues(tokens, '--add-dir')
-  const untrusted = untrustedFolders({ ...world, home: world.env.HOME || config.home }, folders)
+  const untrusted = untrustedFolders(claudeWorld({ world, config }), folders)
   return {
     addDirs: folders.filter((folder) => !untrusted.includes(folder)),
     directories: untrusted.map((folder) => path.resolve(world.cwd, folder)),
@@ -73,6 +73,11 @@ function chooseFolders({ world, config, tokens }: Session): { addDirs: string[];
 async function chooseModel(session: Session, conversation: Conversation): Promise<string | undefined> {
   const { last, first } = await conversation.models()
   return last === first && hasOption(session.tokens, '--model') ? undefined : last
+}
+
+/** The world with the home that Claude Code goes by. */
+export function claudeWorld({ world, config }: Pick<Session, 'world' | 'config'>) {
+  return { ...world, home: world.env.HOME || config.home }
 }
 
 /** Claude Code's folder for this session. */

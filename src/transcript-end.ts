@@ -12,7 +12,9 @@ export function readEnd(transcript: string | undefined): Promise<unknown[]> {
   return readLastRows(transcript, { contains: SPEND_MARKERS })
 }
 
-/** What the child that began at an epoch ms never sent, see `findUnsent`; a transcript that cannot be read tells nothing. */
+/**
+ * What the child that began at an epoch ms never sent, see `findUnsent`. A transcript that cannot be read tells nothing.
+ */
 export async function readUnsent(
   transcript: string | undefined,
   { since, submitted }: { since: number; submitted: readonly Submitted[] },
