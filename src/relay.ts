@@ -237,13 +237,19 @@ export function spawnChild(session: Session, args: readonly string[]): void {
   const login = token === undefined || keyServer !== undefined ? {} : { CLAUDE_CODE_OAUTH_TOKEN: token }
   session.hasStarted = true
   keyServer?.open()
+  let isHidden = keyServer === undefined
   session.child = session.openPty({
     file: session.claude,
     args,
     env: { ...env, ...login },
     cwd: '',
     size: session.terminal.childSize(),
-    onOutput: (output) => session.handlers.onOutput(output),
+    onOutput: (output) => {
+      // What is set before its exec has ended may go with the memory that the exec replaces.
+      if (isHidden && session.child !== undefined) showMemory(session.child.pid)
+      isHidden = false
+      return session.handlers.onOutput(output)
+    },
     onDrain: () => session.terminal.holdInput('full', false),
     onEnd: (ending) => {
       session.child = undefined
@@ -254,7 +260,6 @@ export function spawnChild(session: Session, args: readonly string[]): void {
       session.handlers.onEnd(ending)
     },
   })
-  if (keyServer === undefined) showMemory(session.child.pid)
 }
 
 export function writeToChild(session: Session, input: Uint8Array): void {
