@@ -66,6 +66,8 @@ export function openSpending(options: {
   const recorded = new Map<string, string>()
   let prices: Prices | undefined
   let summing: Promise<void> | undefined
+  /** A record may wait for others, who compact the ledger; its row is written and read before. */
+  let recording: Promise<unknown> = Promise.resolve()
   let isStale = false
   let isStopped = false
   let watcher: { stop: () => void } | undefined
@@ -85,7 +87,7 @@ export function openSpending(options: {
           // Our own row is news to our own watcher too.
           if (recorded.get(key) === text) continue
           recorded.set(key, text)
-          await ledger.record(record)
+          recording = Promise.all([recording, ledger.record(record)])
         }
         const session = sumStretches(stretches)
         const day = await ledger.today(now())
@@ -185,6 +187,7 @@ export function openSpending(options: {
       await requirePrices()
       for (const row of await readEnd(transcript)) take(row)
       await refresh()
+      await recording
       for (const words of listDifferences(stretches)) log(words)
     },
     stop: () => watcher?.stop(),

@@ -179,9 +179,8 @@ test('what is written while it waits for the lock of another waits for nothing',
   mkdirSync(`${file}.lock`)
   const ledger = open(1)
   const records = [1, 2, 3].map((usd) => ledger.record({ ...record, sessionId: `session ${usd}`, usd }))
-  await new Promise((resolve) => setTimeout(resolve, 300))
+  await expect.poll(() => open().today(at)).toBe(6)
   expect(existsSync(`${file}.lock`)).toBe(true)
-  expect(await open().today(at)).toBe(6)
   await Promise.all(records)
 })
 

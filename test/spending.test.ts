@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -52,6 +52,24 @@ function answer(usd: number, { at = NOW + 1, sessionId = 'one', model = 'claude-
 }
 
 const cost = (totalCostUSD: number, sessionId = 'one') => ({ type: 'cost-state', sessionId, totalCostUSD })
+
+test('tells at once what was spent, while the ledger waits to be compacted', async () => {
+  const { spending, last, file } = setUp()
+  const row = { version: 1, run: 'another', revision: 1, sessionId: 'two', day: '2026-11-22', usd: 1 }
+  writeFileSync(file, `${JSON.stringify(row)}\n`.repeat(3000))
+  mkdirSync(`${file}.lock`)
+  await spending.begin(NOW)
+  for (const usd of [5, 6]) {
+    spending.take(answer(usd))
+    await spending.refresh()
+  }
+  expect(last()).toEqual({ session: 11, day: 12, isLowerBound: false })
+  // It has not waited for the lock of one that was killed; the end does.
+  expect(existsSync(`${file}.lock`)).toBe(true)
+  await spending.settle(undefined)
+  expect(existsSync(`${file}.lock`)).toBe(false)
+  expect(statSync(file).size).toBeLessThan(4096)
+})
 
 test('tells what was spent since the switch, and writes the same to the ledger', async () => {
   const { spending, last, ledger } = setUp()

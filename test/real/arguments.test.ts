@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { eventually, key, type Setup, setUp } from './claudef.ts'
+import { key, type Setup, setUp } from './claudef.ts'
 import {
   askOnce,
   bottomRow,
@@ -142,7 +142,7 @@ test('says nothing after the switch where the prompt is empty', async () => {
   await screen.submit('remember the number 4711')
   await screen.waitFor('API Usage Billing')
   await screen.waitFor(() => bottomRow(screen).includes(key.slice(-4)))
-  await eventually(() => setup.sessionOf(setup.starts()[1]?.pid ?? 0)).toBe(before.sessionId)
+  await expect.poll(() => setup.sessionOf(setup.starts()[1]?.pid ?? 0)).toBe(before.sessionId)
   expect(turnsOf(setup, 'api')).toEqual([])
   await screen.submit('go on, please')
   await screen.waitFor('Mock reply via api.')

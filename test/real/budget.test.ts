@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parseCostState } from '../../src/core/message-usage.ts'
 import { companionProgram } from '../support/companion.ts'
-import { eventually, type Setup, type SetupOptions, setUp } from './claudef.ts'
+import { type Setup, type SetupOptions, setUp } from './claudef.ts'
 import { askOnce, bottomRow, openSession, turnsOf } from './limit.ts'
 
 /** On Claude Opus 5.5: 1.00 USD and a cent. */
@@ -41,7 +41,7 @@ test('leaves a tool that runs to its end, then goes back at the cap with nothing
     bottomRow(screen).includes("API billing has ended: session's cap of $0.01 reached"),
   )
   expect(existsSync(done)).toBe(true)
-  await eventually(() => setup.starts().length).toBe(3)
+  await expect.poll(() => setup.starts().length).toBe(3)
   await screen.waitFor('Claude Max')
   // The tool's own result, and what else was in flight.
   expect(turnsOf(setup, 'api').length).toBeLessThanOrEqual(2)
@@ -135,7 +135,7 @@ test('counts a compaction that was all that the key paid for', async () => {
   await screen.waitFor(() => bottomRow(screen).includes('API billing'))
   await screen.waitFor(/^❯\s*$/m)
   await screen.submit('/compact')
-  await eventually(() => turnsOf(setup, 'api').length).toBeGreaterThan(0)
+  await expect.poll(() => turnsOf(setup, 'api').length).toBeGreaterThan(0)
   await screen.waitFor('Compacted')
   await screen.submit('/exit')
   await screen.exit
@@ -149,7 +149,7 @@ test.each(['0', '1'])('what /branch copies is not counted again (status line: %s
   await screen.submit('remember the number 4711')
   await screen.waitFor(() => bottomRow(screen).includes('$1.01'))
   await screen.submit('/branch')
-  await eventually(() => setup.home.transcripts().length).toBe(2)
+  await expect.poll(() => setup.home.transcripts().length).toBe(2)
   await screen.submit('remember the number 4712')
   await screen.waitFor(() => bottomRow(screen).includes('$2.03'))
   await screen.submit('/exit')

@@ -5,17 +5,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished } from 'vitest'
 import { startApi } from '../../fixtures/api/server.js'
+import { noonZone } from '../support/clock.ts'
 import { type Home, type HomeOptions, makeHome } from '../support/home.ts'
 import { findRealClaude } from '../support/real-claude.ts'
 import { openScreen, type Screen } from '../support/screen.ts'
 import { processesIn, sessionFolders, watchForLeaks } from './leak.ts'
 
 const claudef = fileURLToPath(new URL('../../bin/claudef.js', import.meta.url))
-
-/** Waits until a value is as expected, for as long as `screen.waitFor` does. */
-export function eventually<T>(read: () => T) {
-  return expect.poll(read)
-}
 
 /** No program but the shell itself: claudef's environment is nobody else's business. */
 const coresScript = 'ulimit -c unlimited; exec "$@"'
@@ -64,7 +60,8 @@ export async function setUp(options: SetupOptions = {}) {
     leaks.checkFiles()
   }
   const api = await startApi({ onRequest })
-  const home = makeHome({ ...options, apiUrl: api.url })
+  // No day ends while a test runs.
+  const home = makeHome({ ...options, apiUrl: api.url, env: { TZ: noonZone(), ...options.env } })
   const owners = () => screens.flatMap((screen) => pidOf(screen) ?? [])
   const leaks = watchForLeaks({ secret: key, folder: home.root, owners })
   const disk = options.disk && makeDisk(home, options.disk)
@@ -116,7 +113,7 @@ async function tearDown({ api, home, screens, leaks, disk }: Parts): Promise<voi
     for (const screen of screens) await screen.close()
     for (const screen of screens) leaks.checkText(screen.raw().toString('latin1'))
     leaks.checkFiles()
-    await eventually(() => processesIn(home.root)).toEqual([])
+    await expect.poll(() => processesIn(home.root)).toEqual([])
     expect(leaks.found(), 'places where the key was seen').toEqual([])
     expect(sessionFolders(home.env.TMPDIR ?? ''), 'session folders that stay').toEqual([])
   } finally {
@@ -142,7 +139,7 @@ function makeDisk(home: Home, what: 'home' | 'home and temporary') {
   return {
     fill: () => fillDisk(join(path, 'filler')),
     /** A file that is being written holds it up. */
-    lock: () => eventually(() => attempt(() => mount('-o', 'remount,ro'))).toBe(true),
+    lock: () => expect.poll(() => attempt(() => mount('-o', 'remount,ro'))).toBe(true),
     unlock: () => mount('-o', 'remount,rw'),
     remove: () => execFileSync('umount', ['--lazy', path]),
   }

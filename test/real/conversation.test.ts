@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { eventually, type Setup, setUp } from './claudef.ts'
+import { type Setup, setUp } from './claudef.ts'
 import { askOnce, currentConversation, openSession, switchAtLimit } from './limit.ts'
 
 const QUESTION = 'what is two and two?'
@@ -18,7 +18,7 @@ async function leaveConversation(setup: Setup): Promise<string> {
 
 /** Waits until Claude Code is in another conversation. */
 async function expectMoved(setup: Setup, sessionId: string): Promise<void> {
-  await eventually(() => setup.sessionOf(setup.starts().at(-1)?.pid ?? 0)).not.toBe(sessionId)
+  await expect.poll(() => setup.sessionOf(setup.starts().at(-1)?.pid ?? 0)).not.toBe(sessionId)
 }
 
 test('goes on in the conversation that /clear has begun', async () => {

@@ -11,7 +11,7 @@ import {
   renderDraft,
 } from '../../src/core/draft.ts'
 import type { Screen } from '../support/screen.ts'
-import { eventually, type Setup, setUp } from './claudef.ts'
+import { type Setup, setUp } from './claudef.ts'
 import { askOnce, CONTINUE_PROMPT, lastWords, openSession, turnsOf } from './limit.ts'
 
 const MARKER = '¦'
@@ -126,18 +126,18 @@ test('keys in a dialog and keys that end a turn are not in the draft', async () 
   await screen.waitFor('/model')
   type(screen, reader, '\r')
   await screen.waitFor('Select model')
-  await eventually(() => statusOf(setup)).toBe('waiting')
+  await expect.poll(() => statusOf(setup)).toBe('waiting')
   type(screen, reader, '1')
-  await eventually(() => statusOf(setup)).toBe('idle')
+  await expect.poll(() => statusOf(setup)).toBe('idle')
   setup.api.setBehaviour({ type: 'hang' })
   type(screen, reader, 'hello')
   await screen.waitFor(/❯.hello/)
   type(screen, reader, '\r')
-  await eventually(() => statusOf(setup)).toBe('busy')
+  await expect.poll(() => statusOf(setup)).toBe('busy')
   type(screen, reader, 'draft')
   await screen.waitFor(/❯.draft/)
   type(screen, reader, '\x1b[27u')
-  await eventually(() => statusOf(setup)).toBe('idle')
+  await expect.poll(() => statusOf(setup)).toBe('idle')
   await expectBox(screen, draftOf(reader), 'ended by Esc')
   expect(draftOf(reader)).toMatchObject({ text: 'draft', isSure: true })
   readDraft(reader, Buffer.from(MARKER))
@@ -168,9 +168,9 @@ test('a draft is put back while the first request of a resumed session runs', as
     setup.api.setBehaviour({ type: 'slow', chunks: 1, until: () => gate })
     const before = turnsOf(setup, 'subscription').length
     const next = await setup.run(['--resume', sessionId, CONTINUE_PROMPT], { bare: true })
-    await eventually(() => next.raw().includes('\x1b[?2004h')).toBe(true)
+    await expect.poll(() => next.raw().includes('\x1b[?2004h')).toBe(true)
     next.type(Buffer.from(renderDraft(draft)))
-    await eventually(() => turnsOf(setup, 'subscription').length).toBe(before + 1)
+    await expect.poll(() => turnsOf(setup, 'subscription').length).toBe(before + 1)
     await expectBox(next, draft, input)
     release()
     await next.waitFor(/✻|for \d+s|Mock|answer/)
@@ -191,7 +191,7 @@ test('an Enter that is read with a draft that is put back sends it alone', async
   ]) {
     const draft = { pieces: [{ text: input, isCollapsed: false }], left: 0 }
     screen.type(Buffer.concat([renderDraft(draft), Buffer.from('\x1b[13unext')]))
-    await eventually(() => lastWords(turnsOf(setup, 'subscription').at(-1)).join('\n')).toContain(input)
+    await expect.poll(() => lastWords(turnsOf(setup, 'subscription').at(-1)).join('\n')).toContain(input)
     await screen.waitFor(() => readBox(screen) === 'next')
     screen.type('\x1b[117;5u')
     await screen.waitFor(() => /^(Try ".*)?$/.test(readBox(screen)))
@@ -201,7 +201,7 @@ test('an Enter that is read with a draft that is put back sends it alone', async
 async function openBox(setup: Setup): Promise<{ screen: Screen; reader: DraftReader }> {
   const screen = await openSession(setup, [], { bare: true })
   await screen.waitFor(/❯/)
-  await eventually(() => statusOf(setup)).toBe('idle')
+  await expect.poll(() => statusOf(setup)).toBe('idle')
   return { screen, reader: createDraftReader({ columns: 100, status: () => statusOf(setup) }) }
 }
 

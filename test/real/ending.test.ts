@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { waitUntil } from '../support/processes.ts'
 import type { Screen } from '../support/screen.ts'
-import { eventually, type Setup, setUp } from './claudef.ts'
+import { type Setup, setUp } from './claudef.ts'
 import { processesIn } from './leak.ts'
 import { askOnce, currentConversation, lastWords, openSession, switchAtLimit, turnsOf } from './limit.ts'
 
@@ -115,7 +115,7 @@ test.each<[key: string, bytes: string, moment: keyof typeof MOMENTS, env: Record
   const said = screen.history().replace(/\n/g, '')
   expect(said.split(`Go on with: claudef --resume ${sessionId}`).length - 1).toBe(1)
   expect(screen.text()).not.toMatch(/API billing|Ctrl\+\]/)
-  await eventually(() => processesIn(setup.home.root)).toEqual([])
+  await expect.poll(() => processesIn(setup.home.root)).toEqual([])
   expect(turnsOf(setup, 'api')).toEqual([])
 
   setup.api.setBehaviour({})

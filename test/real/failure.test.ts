@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Behaviour } from '../../fixtures/api/replies.js'
-import { eventually, setUp } from './claudef.ts'
+import { setUp } from './claudef.ts'
 import { bottomRow, errorRows, expectNoFlash, openSession, turnsOf } from './limit.ts'
 
 test.each<[string, Behaviour, RegExp]>([
@@ -16,7 +16,7 @@ test.each<[string, Behaviour, RegExp]>([
   await screen.waitFor(() => words.test(bottomRow(screen)))
   const pid = setup.starts().at(-1)?.pid ?? 0
   await screen.submit('what is two and two?')
-  await eventually(() => errorRows(setup)).toBe(3)
+  await expect.poll(() => errorRows(setup)).toBe(3)
   setup.api.setBehaviour({})
   await screen.submit('and three and three?')
   await screen.waitFor('Mock reply via api.')

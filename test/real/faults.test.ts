@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeEach, expect, type TestContext, test } from 'vitest'
 import type { Behaviour } from '../../fixtures/api/replies.js'
-import { eventually, type Setup, setUp } from './claudef.ts'
+import { type Setup, setUp } from './claudef.ts'
 import {
   expectWhole,
   FIRST_PROMPT,
@@ -66,7 +66,8 @@ test.each(
   killIfAny(starts.at(-1)?.pid)
   const outcome = await Promise.race([
     screen.exit.then(() => 'claudef ends as Claude Code did, the terminal restored'),
-    eventually(() => setup.starts().length)
+    expect
+      .poll(() => setup.starts().length)
       .toBe(starts.length + 1)
       .then(() => 'the switch goes on'),
   ])
@@ -126,7 +127,7 @@ test.each<[string, Behaviour, string]>([
   setup.api.setBehaviour({ subscription: { type: 'limit' }, api: behaviour })
   const asked = turnsOf(setup, 'api').length
   await screen.submit('and the number 4712')
-  await eventually(() => turnsOf(setup, 'api').length).toBeGreaterThan(asked)
+  await expect.poll(() => turnsOf(setup, 'api').length).toBeGreaterThan(asked)
   // A prompt that comes before the end of the turn is queued, and an Escape with a letter behind it is another key.
   if (behaviour.type === 'hang') {
     await screen.waitFor(spins)
@@ -140,7 +141,7 @@ test.each<[string, Behaviour, string]>([
     api: { type: 'answer', text: 'It is well again.' },
   })
   await screen.submit('and the number 4713')
-  await eventually(() => lastWords(turnsOf(setup, 'api').at(-1)).join('\n')).toContain('4713')
+  await expect.poll(() => lastWords(turnsOf(setup, 'api').at(-1)).join('\n')).toContain('4713')
   await screen.waitFor('It is well again.')
   expect(setup.starts()).toHaveLength(2)
   await expectWhole(setup, screen, [FIRST_PROMPT, LIMITED_PROMPT, '4712', '4713'])
@@ -226,7 +227,7 @@ test.each<[string, Parameters<typeof setUp>[0] & object, 'fill' | 'lock', string
     setup.api.setBehaviour({})
     await untilQuiet(setup, screen)
     await screen.submit('and the number 4712')
-    await eventually(() => lastWords(turnsOf(setup, 'subscription').at(-1)).join('\n')).toContain('4712')
+    await expect.poll(() => lastWords(turnsOf(setup, 'subscription').at(-1)).join('\n')).toContain('4712')
     expect(setup.starts()).toHaveLength(1)
   }
   await expectWhole(setup, screen, [FIRST_PROMPT, LIMITED_PROMPT])

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { Screen } from '../support/screen.ts'
-import { eventually, type RunOptions, type Setup } from './claudef.ts'
+import type { RunOptions, Setup } from './claudef.ts'
 import { processesIn } from './leak.ts'
 import { lastWords, turnsOf } from './limit.ts'
 
@@ -41,14 +41,14 @@ export async function openWithTurn(setup: Setup, options: RunOptions = {}): Prom
   await screen.waitFor('Claude Max')
   await screen.submit(FIRST_PROMPT)
   await screen.waitFor('Mock reply via subscription.')
-  await eventually(() => JSON.stringify(setup.home.transcripts())).toContain('Mock reply via subscription.')
+  await expect.poll(() => JSON.stringify(setup.home.transcripts())).toContain('Mock reply via subscription.')
   return screen
 }
 
 /** What must hold after any fault. */
 export async function expectWhole(setup: Setup, screen: Screen, prompts: string[]): Promise<void> {
   const isKilled = (await screen.end()).code === 128 + 9
-  await eventually(() => processesIn(setup.home.root)).toEqual([])
+  await expect.poll(() => processesIn(setup.home.root)).toEqual([])
   if (!isKilled) expect(screen.attributes().after).toBe(screen.attributes().before)
   expectWholeFiles(setup)
   const args = setup.starts()[0]?.args ?? []
@@ -58,7 +58,7 @@ export async function expectWhole(setup: Setup, screen: Screen, prompts: string[
   // A long conversation leaves no room for the header.
   await again.waitFor('shift+tab to cycle')
   await again.submit('and now?')
-  await eventually(() => lastWords(turnsOf(setup, 'subscription').at(-1)).join('\n')).toContain('and now?')
+  await expect.poll(() => lastWords(turnsOf(setup, 'subscription').at(-1)).join('\n')).toContain('and now?')
   const sent = JSON.stringify(turnsOf(setup, 'subscription').at(-1)?.body.messages)
   for (const prompt of prompts) expect(sent).toContain(prompt)
   await again.end()

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { readState, waitUntil } from '../support/processes.ts'
 import { openScreen, type ScreenOptions } from '../support/screen.ts'
 import { bash, openJob } from '../support/shell.ts'
-import { eventually, setUp } from './claudef.ts'
+import { setUp } from './claudef.ts'
 import { askOnce, CONTINUE_PROMPT, lastWords, turnsOf } from './limit.ts'
 
 /** claudef around the real Claude Code, as a job of bash. `variables` are for claudef alone, none of the shell's. */
@@ -25,7 +25,7 @@ async function start(variables = '') {
   await askOnce(job.screen, 'what is two and two?')
   const expectAsBefore = async () => {
     expect(await job.attributes()).toBe(before.attributes)
-    await eventually(() => job.screen.modes()).toEqual(before.modes)
+    await expect.poll(() => job.screen.modes()).toEqual(before.modes)
   }
   /** Nothing is left behind, in any of the tests. */
   const exit = async () => {

@@ -13,7 +13,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { eventually, key, type Setup, setUp } from './claudef.ts'
+import { key, type Setup, setUp } from './claudef.ts'
 import { processesIn, sessionFolders, watchForLeaks } from './leak.ts'
 import { askOnce, openSession } from './limit.ts'
 import { MOMENTS } from './moments.ts'
@@ -29,9 +29,9 @@ test('finds the secret in a child of its owner, in a file and on a screen', asyn
     process.kill(-(owner.pid ?? 0))
     rmSync(folder, { recursive: true })
   })
-  await eventually(leaks.found).toEqual([
-    expect.stringMatching(/^the environment of process \d+ \(sleep 60\)$/),
-  ])
+  await expect
+    .poll(leaks.found)
+    .toEqual([expect.stringMatching(/^the environment of process \d+ \(sleep 60\)$/)])
   expect(processesIn(folder).length).toBe(2)
   expect(processesIn(join(folder, 'home'))).toEqual([])
 
@@ -132,7 +132,7 @@ test('a helper that fails in the middle, with --debug, tells nothing of the key'
   await screen.waitFor(/API billing: .*(?:apiKeyHelper|API key|\/login)/)
   const debug = join(setup.home.configDir, 'debug')
   const said = () => readdirSync(debug).map((name) => readFileSync(join(debug, name), 'utf8'))
-  await eventually(() => said().join()).toContain('no longer serves the API key')
+  await expect.poll(() => said().join()).toContain('no longer serves the API key')
 })
 
 test('a helper that is asked when claudef is no more says so without the key', async () => {
@@ -157,7 +157,7 @@ test.each(MOMENTS)('SIGKILL to claudef $name leaves the key nowhere', async ({ c
   await come(setup, screen)
   screen.signal('SIGKILL')
   await screen.exit
-  await eventually(() => processesIn(setup.home.root)).toEqual([])
+  await expect.poll(() => processesIn(setup.home.root)).toEqual([])
   const temporary = setup.home.env.TMPDIR ?? ''
   for (const folder of sessionFolders(temporary))
     expect(await askSocket(join(temporary, folder, 'key'))).toMatch(/ENOENT|ECONNREFUSED/)
@@ -172,7 +172,7 @@ test.each(['SIGTERM', 'SIGHUP'] as const)(
     const { setup, screen } = await openOnKey()
     screen.signal(signal)
     await screen.exit
-    await eventually(() => processesIn(setup.home.root)).toEqual([])
+    await expect.poll(() => processesIn(setup.home.root)).toEqual([])
     expect(readdirSync(setup.home.cwd)).toEqual([])
   },
 )
@@ -188,7 +188,7 @@ test.each([
   if (whom === 'claudef') screen.signal(signal)
   else process.kill(claude, signal)
   await screen.exit
-  await eventually(() => processesIn(setup.home.root)).toEqual([])
+  await expect.poll(() => processesIn(setup.home.root)).toEqual([])
   // Where the kernel hands them to a program there is no file.
   const isFile = !/^[|/]/.test(readFileSync('/proc/sys/kernel/core_pattern', 'utf8'))
   expect(readdirSync(setup.home.cwd)).toEqual(isFile ? [expect.stringMatching(/^core/)] : [])

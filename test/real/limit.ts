@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect } from 'vitest'
 import type { ApiRequest } from '../../fixtures/api/server.js'
 import type { Screen } from '../support/screen.ts'
-import { eventually, key, type Setup } from './claudef.ts'
+import { key, type Setup } from './claudef.ts'
 
 /** Where a conversation is kept. */
 export type Conversation = { sessionId: string; transcript: string | undefined }
@@ -33,10 +33,12 @@ export async function askOnce(screen: Screen, prompt: string): Promise<void> {
 export async function currentConversation(setup: Setup): Promise<Conversation> {
   const pid = setup.starts().at(-1)?.pid ?? 0
   let sessionId: string | undefined
-  await eventually(() => {
-    sessionId = setup.sessionOf(pid)
-    return sessionId
-  }).toBeDefined()
+  await expect
+    .poll(() => {
+      sessionId = setup.sessionOf(pid)
+      return sessionId
+    })
+    .toBeDefined()
   const transcripts = setup.home.transcripts().filter((transcript) => transcript.sessionId === sessionId)
   expect(transcripts.length, 'transcripts of one session').toBeLessThanOrEqual(1)
   return { sessionId: sessionId ?? '', transcript: transcripts[0]?.path }
@@ -114,10 +116,12 @@ export async function expectSameConversation(setup: Setup, before: Conversation)
   const limit = rows.findIndex((row) => row.apiError === 'usage_limit_reached')
   expect(limit).toBeGreaterThan(-1)
   expect(rows.every((row) => row.sessionId === undefined || row.sessionId === before.sessionId)).toBe(true)
-  await eventually(() => {
-    const now = setup.home.transcripts().find(({ path }) => path === after.transcript)
-    return JSON.stringify(now?.rows.slice(limit + 1))
-  }).toContain('Mock reply via api.')
+  await expect
+    .poll(() => {
+      const now = setup.home.transcripts().find(({ path }) => path === after.transcript)
+      return JSON.stringify(now?.rows.slice(limit + 1))
+    })
+    .toContain('Mock reply via api.')
 }
 
 /** The user sees the old picture, then the new one: never the shell behind them, never a farewell. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { expect } from 'vitest'
 import type { Screen } from '../support/screen.ts'
-import { eventually, type Setup } from './claudef.ts'
+import type { Setup } from './claudef.ts'
 import { turnsOf } from './limit.ts'
 
 /** A moment of a switch; resolves when it has come. `isAfterLimit`: the prompt that met the limit is on the disk. */
@@ -18,7 +19,7 @@ export const MOMENTS: Moment[] = [
   {
     name: 'at the start',
     isAfterLimit: false,
-    come: (setup) => eventually(() => setup.starts().length).toBe(1),
+    come: (setup) => expect.poll(() => setup.starts().length).toBe(1),
   },
   { name: 'before the limit', isAfterLimit: false, come: (_, screen) => screen.waitFor('Claude Max') },
   afterSwitching(0),
@@ -36,7 +37,7 @@ export const MOMENTS: Moment[] = [
   },
   {
     ...meet('at the first request on the key'),
-    come: (...where) => meetLimit(where, () => eventually(() => turnsOf(where[0], 'api').length).toBe(1)),
+    come: (...where) => meetLimit(where, () => expect.poll(() => turnsOf(where[0], 'api').length).toBe(1)),
   },
   {
     ...meet('after the first answer on the key'),
@@ -52,14 +53,14 @@ function afterSwitching(ms: number): Moment {
   return {
     ...meet(`${ms} ms into the switch`),
     come: async (...where) => {
-      await meetLimit(where, () => eventually(() => where[0].log()).toContain('switching to api'))
+      await meetLimit(where, () => expect.poll(() => where[0].log()).toContain('switching to api'))
       await sleep(ms)
     },
   }
 }
 
 function starts(setup: Setup, count: number): Promise<void> {
-  return eventually(() => setup.starts().length).toBe(count) as Promise<void>
+  return expect.poll(() => setup.starts().length).toBe(count) as Promise<void>
 }
 
 async function meetLimit([setup, screen]: [Setup, Screen], until: () => Promise<unknown>): Promise<void> {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import type { Behaviour } from '../../fixtures/api/replies.js'
 import type { Screen } from '../support/screen.ts'
-import { eventually, type Setup, setUp } from './claudef.ts'
+import { type Setup, setUp } from './claudef.ts'
 import { askOnce, bottomRow, errorRows, openSession, switchAtLimit, turnsOf } from './limit.ts'
 
 const LIMIT_TEXT = "You've hit your 5-hour limit · resets 4pm (UTC)"
@@ -61,7 +61,7 @@ test.each<[string, Behaviour, RegExp]>([
   setup.api.setBehaviour({ subscription: behaviour })
   await screen.submit('what is two and two?')
   await screen.waitFor(words)
-  await eventually(() => errorRows(setup)).toBe(1)
+  await expect.poll(() => errorRows(setup)).toBe(1)
   await expectNoSwitchYet(setup, screen)
 })
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { subscriptionToken } from '../support/home.ts'
-import { eventually, key, setUp } from './claudef.ts'
+import { key, setUp } from './claudef.ts'
 import {
   askOnce,
   bottomRow,
@@ -78,7 +78,7 @@ test('goes back to the subscription when asked, and to the key at its next limit
   setup.api.setBehaviour({ subscription: { type: 'limit', claim: 'seven_day' } })
   await screen.submit('and three and three?')
   await screen.waitFor(() => /API billing.*subscription back/.test(bottomRow(screen)))
-  await eventually(() => turnsOf(setup, 'api').length).toBe(2)
+  await expect.poll(() => turnsOf(setup, 'api').length).toBe(2)
   await expectSameConversation(setup, before)
   expect(lastWords(turnsOf(setup, 'api').at(-1))).toContain('and three and three?')
   expect(setup.starts().length).toBe(4)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { subscriptionToken } from '../support/home.ts'
-import { eventually, key, setUp } from './claudef.ts'
+import { key, setUp } from './claudef.ts'
 import {
   askOnce,
   bottomRow,
@@ -41,7 +41,7 @@ test('goes back by itself, and on the key again while the limit holds', async ()
   setup.api.setBehaviour({ subscription: { type: 'limit', resetsAt: resetsAt(1) } })
   await screen.submit('and four and four?')
   await screen.waitFor(() => / limited again, next return at \d/.test(bottomRow(screen)))
-  await eventually(() => turnsOf(setup, 'api').length).toBe(2)
+  await expect.poll(() => turnsOf(setup, 'api').length).toBe(2)
   expect(lastWords(turnsOf(setup, 'api').at(-1))).toContain('and four and four?')
   expect(turnsOf(setup, 'api').every(({ headers }) => headers['x-api-key'] === key)).toBe(true)
   await expectSameConversation(setup, before)
@@ -62,14 +62,14 @@ test('waits for a turn and for a draft', async () => {
   })
   await screen.submit('remember the number 4711')
   await screen.waitFor('API Usage Billing')
-  await eventually(() => turnsOf(setup, 'api').length).toBe(1)
+  await expect.poll(() => turnsOf(setup, 'api').length).toBe(1)
   await screen.waitFor(() => /subscription is back, /.test(bottomRow(screen)))
   screen.type('half a draft')
   await screen.waitFor(/❯\shalf a draft/)
   setup.api.setBehaviour({})
   release()
   await screen.waitFor('Slow mock reply via api.')
-  await eventually(() => JSON.stringify(setup.home.transcripts())).toContain('turn_duration')
+  await expect.poll(() => JSON.stringify(setup.home.transcripts())).toContain('turn_duration')
   // Of a look each second.
   await new Promise((resolve) => setTimeout(resolve, 2200))
   expect(setup.starts().length).toBe(2)

@@ -9,7 +9,7 @@ import {
   readRunning,
 } from '../../src/core/running.ts'
 import type { Screen } from '../support/screen.ts'
-import { eventually, type Setup, setUp } from './claudef.ts'
+import { type Setup, setUp } from './claudef.ts'
 import { lastWords, openSession } from './limit.ts'
 
 const MANUAL = ['--permission-mode', 'default']
@@ -58,7 +58,7 @@ function stateOf(setup: Setup): { status?: string; waitingFor?: string } {
 }
 
 async function expectRunning(setup: Setup, expected: string): Promise<void> {
-  await eventually(() => describe(setup)).toBe(expected)
+  await expect.poll(() => describe(setup)).toBe(expected)
 }
 
 async function openAsking(setup: Setup, calls: Record<string, Call[]>): Promise<Screen> {
@@ -76,7 +76,7 @@ test('commands in the background are followed to their end, and over the end of 
   })
   await screen.submit('begin')
   await expectRunning(setup, `1 background command (${FOREVER})`)
-  await eventually(() => stateOf(setup).status).toBe('shell')
+  await expect.poll(() => stateOf(setup).status).toBe('shell')
   await screen.submit('move')
   await expectRunning(setup, `Bash 1 background command (${FOREVER})`)
   await screen.waitFor('ctrl+b to run in background')
@@ -84,10 +84,10 @@ test('commands in the background are followed to their end, and over the end of 
   await expectRunning(setup, `2 background commands (${FOREVER}, ${FOREVER}; true moved)`)
   const [id = ''] = runningIn(setup).tasks.keys()
   answerWith(setup, { stop: [{ name: 'TaskStop', input: { task_id: id } }] })
-  await eventually(() => stateOf(setup).status).toBe('shell')
+  await expect.poll(() => stateOf(setup).status).toBe('shell')
   await screen.submit('stop')
   await expectRunning(setup, `1 background command (${FOREVER}; true moved)`)
-  await eventually(() => stateOf(setup).status).toBe('shell')
+  await expect.poll(() => stateOf(setup).status).toBe('shell')
   expect(promptForTasks(runningIn(setup))).toContain(`the command "${FOREVER}; true moved"`)
 
   // The ended child says so itself, and its successor again: without the command.
@@ -96,7 +96,7 @@ test('commands in the background are followed to their end, and over the end of 
   const sessionId = setup.home.transcripts()[0]?.sessionId ?? ''
   const next = await setup.run(['--resume', sessionId, ...MANUAL, 'go on'], { bare: true })
   await next.waitFor("didn't finish before the previous session ended")
-  await eventually(() => stateOf(setup).status).toBe('idle')
+  await expect.poll(() => stateOf(setup).status).toBe('idle')
   expect(describe(setup)).toBe('-')
 })
 
@@ -118,10 +118,10 @@ test('a tool that is interrupted has ended, and so has one that the user was ask
     )
     .not.toContain('Do you want to proceed?')
   await screen.waitFor('ctrl+b to run in background')
-  await eventually(() => stateOf(setup).status).toBe('busy')
+  await expect.poll(() => stateOf(setup).status).toBe('busy')
   screen.key('Escape')
   await expectRunning(setup, '-')
-  await eventually(() => stateOf(setup).status).toBe('idle')
+  await expect.poll(() => stateOf(setup).status).toBe('idle')
 })
 
 test('a monitor and a background agent are tasks; the agent keeps its session busy', async () => {
@@ -135,7 +135,7 @@ test('a monitor and a background agent are tasks; the agent keeps its session bu
   })
   await screen.submit('watch')
   await expectRunning(setup, `1 monitor (${FOREVER})`)
-  await eventually(() => stateOf(setup).status).toBe('shell')
+  await expect.poll(() => stateOf(setup).status).toBe('shell')
   await screen.submit('delegate')
   await expectRunning(setup, `1 monitor (${FOREVER}) and 1 agent (my agent)`)
   await screen.waitFor('Waiting for 1 background agent')

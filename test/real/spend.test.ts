@@ -10,7 +10,7 @@ import {
 } from '../../src/core/message-usage.ts'
 import { createSpend, estimateRequest, type Prices } from '../../src/core/spend.ts'
 import { loadPrices } from '../../src/prices.ts'
-import { eventually, type Setup, setUp } from './claudef.ts'
+import { type Setup, setUp } from './claudef.ts'
 import { askOnce, openSession, switchAtLimit } from './limit.ts'
 
 /** The rows of the one conversation, its subagents' behind its own. */
@@ -147,7 +147,7 @@ test('estimates the first request on the key as the cache of 5 minutes, which is
     readRows(setup)
       .flatMap((row) => parseUsage(row) ?? [])
       .at(-1)
-  await eventually(last).toBeDefined()
+  await expect.poll(last).toBeDefined()
   const usage = last() as MessageUsage
   const { tokens, usd } = estimateRequest(usage, (await loadPrices()).of(usage.model))
   expect(tokens).toBe(9 + 1200 + 18_000 + 12)

@@ -15,7 +15,7 @@ import {
   writeStatusLine,
 } from '../../src/status-line.ts'
 import type { Screen } from '../support/screen.ts'
-import { eventually, type Setup, setUp } from './claudef.ts'
+import { type Setup, setUp } from './claudef.ts'
 import { askOnce } from './limit.ts'
 
 /** Prints two lines in colour, the second with a figure of its input. */
@@ -94,12 +94,12 @@ test.each(['user', 'project'])(
     await chained.waitFor('first line')
     await askOnce(chained, 'what is one and one?')
     await chained.waitFor('"used_percentage":17')
-    await eventually(() => underTheBox(chained)).toBe(underTheBox(bare))
+    await expect.poll(() => underTheBox(chained)).toBe(underTheBox(bare))
     // The colour is Claude Code's own rendering of theirs.
     const colour = /\x1b\[35mfirst/
     expect(bare.raw().toString()).toMatch(colour)
     expect(chained.raw().toString()).toMatch(colour)
-    await eventually(() => last(channel)?.fiveHour?.usedPercent).toBe(42)
+    await expect.poll(() => last(channel)?.fiveHour?.usedPercent).toBe(42)
     expect(last(channel)?.sevenDay?.usedPercent).toBe(17)
     expect(last(channel)?.transcript).toContain(last(channel)?.sessionId)
     expect(last(channel)?.model).toBe('claude-opus-5-5')

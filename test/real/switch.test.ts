@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { eventually, setUp } from './claudef.ts'
+import { setUp } from './claudef.ts'
 import {
   askOnce,
   CONTINUE_PROMPT,
@@ -38,13 +38,13 @@ test('runs a shell command once that was queued when the turn before it had to e
   await screen.waitFor('! for shell')
   await screen.submit('echo ran >>made')
   await screen.submit('remember the number 4711')
-  await eventually(() => JSON.stringify(setup.home.transcripts())).toContain('4711')
+  await expect.poll(() => JSON.stringify(setup.home.transcripts())).toContain('4711')
   screen.type('\x1d')
   await screen.waitFor('Enter')
   screen.key('Enter')
-  await eventually(() => readdirSync(setup.home.cwd)).toEqual(['made'])
+  await expect.poll(() => readdirSync(setup.home.cwd)).toEqual(['made'])
   const asked = () => turnsOf(setup, 'api').map((turn) => lastWords(turn).join('\n'))
-  await eventually(() => asked().at(-1)).toContain('remember the number 4711')
+  await expect.poll(() => asked().at(-1)).toContain('remember the number 4711')
   expect(asked().filter((words) => /^echo ran/m.test(words))).toEqual([])
   expect(readFileSync(join(setup.home.cwd, 'made'), 'utf8')).toBe('ran\n')
 })
@@ -62,7 +62,7 @@ test('takes along the prompts that were queued behind the one that met the limit
   await screen.waitFor('esc to interrupt')
   await screen.submit('remember the number 4711')
   await screen.submit('and the number 4712')
-  await eventually(() => JSON.stringify(setup.home.transcripts())).toContain('and the number 4712')
+  await expect.poll(() => JSON.stringify(setup.home.transcripts())).toContain('and the number 4712')
   setup.api.setBehaviour({ subscription: { type: 'limit' } })
   release()
   await screen.waitFor('Mock reply via api.')
@@ -80,7 +80,7 @@ test('keeps what is typed during the switch', async () => {
   const screen = await openSession(setup)
   setup.api.setBehaviour({ subscription: { type: 'limit' } })
   await screen.submit('remember the number 4711')
-  await eventually(() => setup.log()).toContain('switching')
+  await expect.poll(() => setup.log()).toContain('switching')
   screen.type('draft å')
   await screen.waitFor('Mock reply via api.')
   await screen.waitFor(/❯\sdraft å/)
