@@ -67,7 +67,7 @@ export function openSpending(options: {
   let prices: Prices | undefined
   let summing: Promise<void> | undefined
   /** A record may wait for others, who compact the ledger; its row is written and read before. */
-  let recording: Promise<unknown> = Promise.resolve()
+  let recording: Promise<void> = Promise.resolve()
   let isStale = false
   let isStopped = false
   let watcher: { stop: () => void } | undefined
@@ -87,7 +87,8 @@ export function openSpending(options: {
           // Our own row is news to our own watcher too.
           if (recorded.get(key) === text) continue
           recorded.set(key, text)
-          recording = Promise.all([recording, ledger.record(record)])
+          const written = ledger.record(record)
+          recording = recording.then(() => written)
         }
         const session = sumStretches(stretches)
         const day = await ledger.today(now())
