@@ -20,6 +20,12 @@ const SMALLEST = { rows: 8, columns: 40 }
 /** How wide a title may be that stands for the row. */
 const TITLE_COLUMNS = 80
 
+/** How much of the output is kept to see what it ends with, in bytes: a sequence that sets two colours, and more. */
+const TAIL = 64
+
+/** What joins a character (an accent, a variation selector, the rest of a flag) comes in this time behind it, in ms. */
+const JOIN_MS = 20
+
 /** The last words of a Claude Code that was told to end (2.1.330): not for a user who goes on. */
 const RESUME_HINT = 'Resume this session with'
 
@@ -46,8 +52,11 @@ export function openScreen(options: {
   /** The bottom row of the main screen has been freed of what stood there. */
   let hasRoom = false
   let insideCharacter = false
-  /** The last bytes of the output: a character may come in four pieces. */
+  /** The last bytes of the output: a character may come in four pieces, a sequence in more. */
   let tail: Uint8Array = new Uint8Array()
+  /** Nothing more has come to join the last character. */
+  let isQuiet = false
+  let quiet: NodeJS.Timeout | undefined
   /** The picture is that of a child which has ended; the next one may begin with a dialog that wipes nothing. */
   let isStale = false
   /** The child has drawn on the main screen. */
@@ -60,9 +69,11 @@ export function openScreen(options: {
   /** Inside a sequence, a character or a frame of the child's nothing may come: its next output does. */
   const isCut = () =>
     insideCharacter || modes.private.get(2026) === true || !isBetweenSequences(modes) || isLent
+  /** What is drawn behind a character keeps the next one from joining it. */
+  const mayJoin = () => !isQuiet && endsInText(tail)
   const paint = () => {
     // What we do would be what a cursor saved by the child comes back to.
-    if (isCut() || modes.savedCursor) return
+    if (isCut() || mayJoin() || modes.savedCursor) return
     for (const sequence of asides.splice(0)) output.write(Buffer.from(sequence))
     if (row === undefined || reserved()) giveTitleBack()
     if (painted || row === undefined) return
@@ -92,7 +103,7 @@ export function openScreen(options: {
     hasRoom = false
   }
   const changeRow = () => {
-    if (wanted === row || isCut()) return
+    if (wanted === row || isCut() || mayJoin()) return
     if (wanted === undefined && reserved()) removeRow()
     rings ||= row === undefined
     row = wanted
@@ -104,6 +115,15 @@ export function openScreen(options: {
       hasRoom = true
     }
     options.onResize(childSize())
+  }
+  const update = () => {
+    changeRow()
+    paint()
+    if ((wanted === row && painted && asides.length === 0) || !mayJoin()) return
+    quiet ??= setTimeout(() => {
+      isQuiet = true
+      update()
+    }, JOIN_MS).unref()
   }
   /** Takes note of a piece of output that ends with the sequence that takes the fence away, if there is one. */
   const track = (piece: Uint8Array): Uint8Array => {
@@ -129,12 +149,14 @@ export function openScreen(options: {
     }
     const pieces = reserved() ? cutAtFences(bytes, !isBetweenSequences(modes)) : [bytes]
     const tracked = pieces.map(track)
-    tail = Buffer.concat([tail, bytes.subarray(-3)]).subarray(-3)
+    tail = Buffer.concat([tail, bytes.subarray(-TAIL)]).subarray(-TAIL)
+    clearTimeout(quiet)
+    quiet = undefined
+    isQuiet = false
     insideCharacter = endsInsideCharacter(tail)
     const taken = output.write(tracked.length === 1 ? (tracked[0] ?? bytes) : Buffer.concat(tracked))
     isInline = !onAlternateScreen(modes)
-    changeRow()
-    paint()
+    update()
     return taken
   }
   return {
@@ -152,12 +174,11 @@ export function openScreen(options: {
     reservedRow: () => (reserved() && modes.private.get(1016) !== true ? size().rows : undefined),
     writeAside: (sequence: string) => {
       asides.push(sequence)
-      paint()
+      update()
     },
     reserveRow: (text: string | undefined) => {
       wanted = text
-      changeRow()
-      paint()
+      update()
     },
     resized: () => {
       // A change of the width alone leaves the fence in some terminals (tmux).
@@ -165,7 +186,7 @@ export function openScreen(options: {
       wasReserved = reserved()
       options.onResize(childSize())
       painted = false
-      paint()
+      update()
     },
     /** The terminal is somebody else's for a while: without our row. */
     lend: () => {
@@ -176,14 +197,16 @@ export function openScreen(options: {
     takeBack: () => {
       isLent = false
       painted = false
-      changeRow()
-      paint()
+      tail = new Uint8Array()
+      update()
     },
     undo: (how: { keepScreen: boolean }) => {
       isStale = how.keepScreen && onAlternateScreen(modes)
       isSilent = false
       if (!how.keepScreen) giveTitleBack()
       output.write(Buffer.from(undoModes(modes, how)))
+      clearTimeout(quiet)
+      quiet = undefined
       insideCharacter = false
       tail = new Uint8Array()
       painted = false
@@ -200,4 +223,12 @@ function endsInsideCharacter(bytes: Uint8Array): boolean {
     if (byte >= 0xc0) return back < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2)
   }
   return false
+}
+
+/** True where the last bytes are a character on the screen, and no control character or sequence. */
+function endsInText(bytes: Uint8Array): boolean {
+  const last = bytes.at(-1) ?? 0
+  if (last < 0x20 || last === 0x7f) return false
+  const text = Buffer.from(bytes).toString('latin1')
+  return !/\x1b(?:\[[0-?]*[ -/]*[@-~]|[ -/]*[0-~])$/.test(text)
 }

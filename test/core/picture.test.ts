@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
 import xterm, { type Terminal } from '@xterm/headless'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { openScreen } from '../../src/screen.ts'
 import { followModes } from '../support/modes.ts'
 import { loadRecording, type Take } from '../support/recording.ts'
@@ -240,6 +240,28 @@ test('the recordings are of 5 MB and more, in many sizes', () => {
 })
 
 const CHILD = { columns: 60, rows: 11 }
+
+test.each([
+  ['an accent', 'cafe', '\u0301'],
+  ['a variation selector', '⚠', '\ufe0f'],
+  ['a joiner', '👨', '\u200d👩'],
+  ['the rest of a flag', '🇩', '🇪'],
+])('nothing comes between a character and %s', async (_, before, after) => {
+  const player = openPlayer(CHILD)
+  const { screen, draw, row } = player.withRow
+  screen.reserveRow(TEXT)
+  const whole = `\x1b[3;3H${before}${after} and more`
+  screen.show(Buffer.from(`\x1b[3;3H${before}`))
+  screen.reserveRow(SHORT)
+  screen.show(Buffer.from(after))
+  screen.show(Buffer.from(' and more'))
+  await Promise.all([write(player.bare.terminal, Buffer.from(whole)), draw()])
+  expectSamePicture(player, whole)
+  // The row comes by itself where nothing follows.
+  await expect.poll(() => draw().then(row)).toBe(SHORT)
+  expectSamePicture(player, whole)
+})
+
 const SCROLL = Array.from({ length: 30 }, (_, line) => `\r\nline ${line} 漢字`).join('')
 
 describe('above the row nothing is drawn otherwise, and nothing on it', () => {
@@ -285,15 +307,15 @@ describe('above the row nothing is drawn otherwise, and nothing on it', () => {
     screen.reserveRow(SHORT)
     expect(told).toEqual([])
     screen.show(Buffer.from(rest))
+    await expect.poll(() => told).toEqual([{ columns: 60, rows: 11 }])
     await draw()
-    expect(told).toEqual([{ columns: 60, rows: 11 }])
     expect(row()).toBe(SHORT)
     screen.show(Buffer.from(begun))
     screen.reserveRow(undefined)
     expect(told).toHaveLength(1)
     screen.show(Buffer.from(rest))
+    await expect.poll(() => told.at(-1)).toEqual({ columns: 60, rows: 12 })
     await draw()
-    expect(told.at(-1)).toEqual({ columns: 60, rows: 12 })
     expect(row()).toBe('')
   })
 
@@ -303,12 +325,25 @@ describe('above the row nothing is drawn otherwise, and nothing on it', () => {
     for (const byte of [one, two, three]) screen.show(Buffer.from([byte ?? 0]))
     screen.reserveRow(SHORT)
     screen.show(Buffer.from([four ?? 0]))
-    await draw()
     const { active } = terminal.buffer
-    const rows = Array.from({ length: active.length }, (_, at) => active.getLine(at)?.translateToString(true))
-    expect(rows).toContain('😀')
-    expect(rows).toContain(SHORT)
+    const rows = () =>
+      Array.from({ length: active.length }, (_, at) => active.getLine(at)?.translateToString(true))
+    await expect.poll(() => draw().then(rows)).toContain(SHORT)
+    expect(rows()).toContain('😀')
   })
+})
+
+test('nothing is drawn any more once all is given back', async () => {
+  const { screen, draw, row } = openWithRow(CHILD)
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  screen.show(Buffer.from('words'))
+  screen.reserveRow(TEXT)
+  screen.undo({ keepScreen: false })
+  vi.runAllTimers()
+  vi.useRealTimers()
+  await draw()
+  expect(row()).toBe('')
 })
 
 describe('a window without room for the row', () => {
@@ -342,7 +377,7 @@ describe('a window without room for the row', () => {
     screen.reserveRow(SHORT)
     for (let frame = 0; frame < 5; frame++) show('\x1b[2J\x1b[Hframe')
     screen.reserveRow(`${SHORT}, in 1m`)
-    await draw()
+    await expect.poll(() => draw().then(() => seen.titles.length)).toBe(3)
     expect(seen).toMatchObject({ titles: ['the shell', SHORT, `${SHORT}, in 1m`], bells: 1 })
     expect(told).toEqual([])
   })
