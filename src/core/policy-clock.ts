@@ -1,13 +1,11 @@
 import { clearLimits, offerBack } from './policy-limit.ts'
+import { nextReturn, overAt, toldUntil } from './policy-return.ts'
 import {
-  AFTER_RESET_MS,
-  BETWEEN_RETURNS_MS,
   besideOf,
   besideQuestion,
   type Input,
   limitOf,
   type Notice,
-  RETURNED_MS,
   type Rules,
   type State,
   type Step,
@@ -21,15 +19,13 @@ export function nextLook(state: State): number | undefined {
   if (notice.type === 'returned') return notice.until
   const limit = limitOf(notice)
   if (limit?.resetsAt === undefined || state.next !== undefined) return undefined
-  const due = limit.resetsAt + AFTER_RESET_MS
-  if (state.billing === 'subscription') return due
+  if (state.billing === 'subscription') return overAt(limit.resetsAt)
   const told = besideOf(notice)
   const back = told.type === 'api' ? told.back : undefined
   // The user's turn; and while a question stands in the row, nothing goes by itself.
   if (back === 'offered' || (back === 'waiting' && notice.type === 'question')) return undefined
   // A key that was refused is left for good: there is no loop that could cost turns.
-  if (returnedAt === undefined || state.keyRefused) return due
-  return Math.max(due, returnedAt + BETWEEN_RETURNS_MS)
+  return nextReturn(limit.resetsAt, state.keyRefused ? undefined : returnedAt)
 }
 
 /** What comes by itself, once its time has come. */
@@ -45,7 +41,7 @@ export function lookAtClock(before: State, input: Extract<Input, { type: 'time' 
   if (!input.isReady || notice.type === 'question') {
     return stay({ ...state, notice: besideQuestion(state, { ...told, back: 'waiting' }) })
   }
-  const back: Notice = { type: 'returned', until: input.now + RETURNED_MS }
+  const back: Notice = { type: 'returned', until: toldUntil(input.now) }
   const returning = { ...state, returnedAt: input.now }
   return switchTo(returning, { billing: 'subscription', prompt: false, limit: undefined, notice: back })
 }
@@ -61,7 +57,7 @@ const LATE_MS = 10_000
 /** Where the clock was set back, what lies ahead by its old hands is not waited for, nor does it make now the past. */
 export function mendClock(state: State, now: number): State {
   const { notice, returnedAt, startedAt, clearedAt } = state
-  const until = now + RETURNED_MS
+  const until = toldUntil(now)
   return {
     ...state,
     notice: notice.type === 'returned' ? { ...notice, until: Math.min(notice.until, until) } : notice,

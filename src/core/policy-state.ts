@@ -1,15 +1,6 @@
 import { type Caps, NOTHING_SPENT, type Spent } from './budget.ts'
 import type { ApiFailure, Limit } from './limit.ts'
 
-/** How long after a reset one goes back, in ms: the server's clock need not be ours. */
-export const AFTER_RESET_MS = 60_000
-
-/** Between two returns by itself lie this many ms at least, so that a limit that does not end costs no endless turns. */
-export const BETWEEN_RETURNS_MS = 15 * 60_000
-
-/** How long the row tells of the return, in ms. */
-export const RETURNED_MS = 10_000
-
 /** Who pays for a child: the login's subscription, or the user's API key. */
 export type Billing = 'subscription' | 'api'
 

@@ -1,10 +1,9 @@
 import { judgeSpent } from './budget.ts'
 import type { ApiFailure, Limit } from './limit.ts'
+import { nextReturn, overAt, toldUntil } from './policy-return.ts'
 import {
-  AFTER_RESET_MS,
   type ApiNotice,
   apiNotice,
-  BETWEEN_RETURNS_MS,
   type Input,
   initialState,
   type Lasting,
@@ -12,7 +11,6 @@ import {
   log,
   type Next,
   type Notice,
-  RETURNED_MS,
   type Rules,
   type State,
   type Step,
@@ -75,13 +73,13 @@ function startNext(state: State, next: Next, now: number, rules: Rules): Step {
 /** Why a session stays on the key though its reset has come. */
 function retry({ returnedAt }: State, limit: Limit | undefined): Pick<ApiNotice, 'triesAt'> {
   if (returnedAt === undefined || limit?.resetsAt === undefined) return {}
-  const triesAt = returnedAt + BETWEEN_RETURNS_MS
-  return triesAt > limit.resetsAt + AFTER_RESET_MS ? { triesAt } : {}
+  const triesAt = nextReturn(limit.resetsAt, returnedAt)
+  return triesAt > overAt(limit.resetsAt) ? { triesAt } : {}
 }
 
 /** The seconds in which the row tells of a return begin when there is a child to return to. */
 function delay(notice: Notice, now: number): Notice {
-  return notice.type === 'returned' ? { ...notice, until: now + RETURNED_MS } : notice
+  return notice.type === 'returned' ? { ...notice, until: toldUntil(now) } : notice
 }
 
 function lasting({ keyRefused, spent, hasWarned, endedAtCap, returnedAt }: State): Lasting {
