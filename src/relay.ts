@@ -237,7 +237,7 @@ export function spawnChild(session: Session, args: readonly string[]): void {
   const login = token === undefined || keyServer !== undefined ? {} : { CLAUDE_CODE_OAUTH_TOKEN: token }
   session.hasStarted = true
   keyServer?.open()
-  let isHidden = keyServer === undefined
+  let isShowDue = keyServer === undefined
   session.child = session.openPty({
     file: session.claude,
     args,
@@ -246,8 +246,8 @@ export function spawnChild(session: Session, args: readonly string[]): void {
     size: session.terminal.childSize(),
     onOutput: (output) => {
       // What is set before its exec has ended may go with the memory that the exec replaces.
-      if (isHidden && session.child !== undefined) showMemory(session.child.pid)
-      isHidden = false
+      if (isShowDue && session.child !== undefined) showMemory(session.child.pid)
+      isShowDue = false
       return session.handlers.onOutput(output)
     },
     onDrain: () => session.terminal.holdInput('full', false),

@@ -51,7 +51,6 @@ export function openScreen(options: {
   let isLent = false
   /** The bottom row of the main screen has been freed of what stood there. */
   let hasRoom = false
-  let insideCharacter = false
   /** The last bytes of the output: a character may come in four pieces, a sequence in more. */
   let tail: Uint8Array = new Uint8Array()
   /** Nothing more has come to join the last character. */
@@ -68,12 +67,12 @@ export function openScreen(options: {
   const childSize = () => ({ columns: size().columns, rows: size().rows - (reserved() ? 1 : 0) })
   /** Inside a sequence, a character or a frame of the child's nothing may come: its next output does. */
   const isCut = () =>
-    insideCharacter || modes.private.get(2026) === true || !isBetweenSequences(modes) || isLent
+    endsInsideCharacter(tail) || modes.private.get(2026) === true || !isBetweenSequences(modes) || isLent
   /** What is drawn behind a character keeps the next one from joining it. */
   const mayJoin = () => !isQuiet && endsInText(tail)
   const paint = () => {
     // What we do would be what a cursor saved by the child comes back to.
-    if (isCut() || mayJoin() || modes.savedCursor) return
+    if (isCut() || modes.savedCursor) return
     for (const sequence of asides.splice(0)) output.write(Buffer.from(sequence))
     if (row === undefined || reserved()) giveTitleBack()
     if (painted || row === undefined) return
@@ -103,7 +102,7 @@ export function openScreen(options: {
     hasRoom = false
   }
   const changeRow = () => {
-    if (wanted === row || isCut() || mayJoin()) return
+    if (wanted === row || isCut()) return
     if (wanted === undefined && reserved()) removeRow()
     rings ||= row === undefined
     row = wanted
@@ -116,14 +115,18 @@ export function openScreen(options: {
     }
     options.onResize(childSize())
   }
+  const isDue = () => wanted !== row || asides.length > 0 || (row === undefined ? isTitled : !painted)
   const update = () => {
+    if (!isDue()) return
+    if (mayJoin()) {
+      quiet ??= setTimeout(() => {
+        isQuiet = true
+        update()
+      }, JOIN_MS).unref()
+      return
+    }
     changeRow()
     paint()
-    if ((wanted === row && painted && asides.length === 0) || !mayJoin()) return
-    quiet ??= setTimeout(() => {
-      isQuiet = true
-      update()
-    }, JOIN_MS).unref()
   }
   /** Takes note of a piece of output that ends with the sequence that takes the fence away, if there is one. */
   const track = (piece: Uint8Array): Uint8Array => {
@@ -153,7 +156,6 @@ export function openScreen(options: {
     clearTimeout(quiet)
     quiet = undefined
     isQuiet = false
-    insideCharacter = endsInsideCharacter(tail)
     const taken = output.write(tracked.length === 1 ? (tracked[0] ?? bytes) : Buffer.concat(tracked))
     isInline = !onAlternateScreen(modes)
     update()
@@ -197,7 +199,7 @@ export function openScreen(options: {
     takeBack: () => {
       isLent = false
       painted = false
-      tail = new Uint8Array()
+      isQuiet = true
       update()
     },
     undo: (how: { keepScreen: boolean }) => {
@@ -207,7 +209,6 @@ export function openScreen(options: {
       output.write(Buffer.from(undoModes(modes, how)))
       clearTimeout(quiet)
       quiet = undefined
-      insideCharacter = false
       tail = new Uint8Array()
       painted = false
       changeRow()
