@@ -1,4 +1,3 @@
-import os from 'node:os'
 import path from 'node:path'
 import { loadConfigFile } from './config-file.ts'
 import { type ConfigFile, explainUnknown } from './core/config-file.ts'
@@ -13,6 +12,7 @@ import {
 } from './core/options.ts'
 import type { Billing } from './core/policy.ts'
 import type { SwitchKey } from './core/switch-key.ts'
+import { homeFolder } from './home.ts'
 
 /** Every setting of claudef; names, defaults and meaning stand in `OPTIONS`. Never print it whole: it may hold a key. */
 export type Config = {
@@ -114,17 +114,6 @@ export function findConfigFile(
       ? `XDG_CONFIG_HOME is '${xdg}', a relative path: claudef looks in '${base}' instead. Set it to an absolute path.`
       : undefined
   return { path: path.join(base, 'claude-fallback', 'config.json'), isNamed: false, problem }
-}
-
-/** The user's home folder: HOME, else what the system knows, else the root. */
-function homeFolder(env: NodeJS.ProcessEnv): string {
-  if (env.HOME && path.isAbsolute(env.HOME)) return env.HOME
-  try {
-    return os.userInfo().homedir
-  } catch {
-    // A container's user who stands in no list.
-    return '/'
-  }
 }
 
 function ownFolder(env: NodeJS.ProcessEnv, home: string, problems: string[]): string {

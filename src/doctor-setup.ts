@@ -1,11 +1,11 @@
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
 import { findConfigFile } from './config.ts'
 import type { Check } from './core/doctor.ts'
 import { createDayOf, sumEntries } from './core/ledger.ts'
 import { renderUsd } from './core/spend.ts'
 import type { DoctorWorld, Look } from './doctor.ts'
+import { homeFolder } from './home.ts'
 import { describeKeySources, lookUpKey } from './key-sources.ts'
 import { testKey } from './key-test.ts'
 import { openLedger } from './ledger.ts'
@@ -152,7 +152,7 @@ function checkNames({ env }: DoctorWorld): Check[] {
 }
 
 function rcFiles(env: NodeJS.ProcessEnv): string[] {
-  const home = env.HOME || os.homedir()
+  const home = homeFolder(env)
   const config = env.XDG_CONFIG_HOME || path.join(home, '.config')
   const posix = [
     '.bashrc',

@@ -4,6 +4,7 @@ import { type Check, makeDoctorReport, renderDoctorReport } from './core/doctor.
 import { CLAUDE_CHECKS } from './doctor-claude.ts'
 import { MACHINE_CHECKS } from './doctor-machine.ts'
 import { SETUP_CHECKS } from './doctor-setup.ts'
+import { claudeHome } from './home.ts'
 import type { Log } from './log.ts'
 import { choosePaint } from './paint.ts'
 
@@ -44,7 +45,7 @@ export async function runDoctor(companion: Companion): Promise<number> {
   const line = readCommandLine(companion, DOCTOR)
   if (line.exitCode !== undefined) return line.exitCode
   const { config, problems: configProblems } = readConfig(companion.env)
-  const home = companion.env.HOME || config.home
+  const home = claudeHome(companion)
   const isOnline = line.values.online === true
   const log = () => {}
   const world: DoctorWorld = {

@@ -4,6 +4,7 @@ import { hasOption, isSession, parseArgs } from './core/args.ts'
 import { showMemory } from './core-dump.ts'
 import { replaceDescriptors } from './descriptors.ts'
 import { createSessionFolder, type SessionFolder } from './folder.ts'
+import { claudeHome } from './home.ts'
 import { isFromTerminal, runInherited } from './inherit.ts'
 import { controlJob } from './job-control.ts'
 import { openLog } from './log.ts'
@@ -31,7 +32,7 @@ export async function launch(world: World): Promise<Ending> {
   const { config, problems } = readConfig(world.env)
   for (const problem of problems) world.warn(problem)
   const log = openLog(config.home, () => new Date(world.now()))
-  const home = world.env.HOME || config.home
+  const home = claudeHome(world)
   const claude = findClaude({ ...world, home, chosen: config.claude })
   if (claude.type === 'missing') {
     world.warn(claude.sentence)

@@ -11,6 +11,7 @@ import type { Rules } from './core/policy.ts'
 import { isObject } from './core/settings.ts'
 import { addLimit, announcementKey, announceOnce, type SharedState } from './core/shared-state.ts'
 import { followProjects, type ProjectsFollower } from './follow-projects.ts'
+import { homeFolder } from './home.ts'
 import { type LimitClock, watchLimits } from './limit-clock.ts'
 import { type Log, openLog } from './log.ts'
 import { type Notifier, openNotifier } from './notify.ts'
@@ -70,7 +71,7 @@ export function openMonitor(options: MonitorOptions): Monitor {
   const { config, problems } = readConfig(env)
   const log = openLog(config.home, () => new Date(now()))
   for (const problem of problems) log(problem)
-  const home = env.HOME || config.home
+  const home = homeFolder(env)
   const folders = findFolders(config, { env, home })
   const store = openSharedState({ home: config.home, now, log })
   const watch: Watch = {

@@ -6,6 +6,7 @@ import type { Billing } from './core/policy.ts'
 import { mergeSettings } from './core/settings.ts'
 import { hideMemory, showMemory } from './core-dump.ts'
 import { createSessionFolder, type SessionFolder } from './folder.ts'
+import { claudeHome } from './home.ts'
 import type { JobControl } from './job-control.ts'
 import { type FoundKey, type KeyServer, serveKey } from './key.ts'
 import type { Log } from './log.ts'
@@ -218,8 +219,8 @@ export async function writeSettings(
 }
 
 /** The status line that Claude Code would show without claudef. */
-export function findOwnStatusLine({ world, config, tokens, userSettings }: Session) {
-  const configDir = configFolder(world.env, world.env.HOME || config.home)
+export function findOwnStatusLine({ world, tokens, userSettings }: Session) {
+  const configDir = configFolder(world.env, claudeHome(world))
   const settingSources = optionValue(tokens, '--setting-sources')
   return findStatusLine({
     configDir,

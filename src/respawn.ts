@@ -5,6 +5,7 @@ import { whileBusy } from './claude-process.ts'
 import type { Conversation } from './conversation.ts'
 import { hasOption, listValues, resumeArgs, sessionChoice, startArgs } from './core/args.ts'
 import type { Billing } from './core/policy.ts'
+import { claudeHome } from './home.ts'
 import { type Session, spawnChild, writeSettings } from './relay.ts'
 
 /** After SIGTERM a child has this long to end by itself, in ms. Claude Code 2.1.330 takes 50 to 90. */
@@ -60,9 +61,9 @@ export async function startAgain(
  * answered at the first start, in the middle of a switch: it goes by the settings, which grant the same access (but
  * load no skills from there).
  */
-function chooseFolders({ world, config, tokens }: Session): { addDirs: string[]; directories: string[] } {
+function chooseFolders({ world, tokens }: Session): { addDirs: string[]; directories: string[] } {
   const folders = listValues(tokens, '--add-dir')
-  const untrusted = untrustedFolders(claudeWorld({ world, config }), folders)
+  const untrusted = untrustedFolders(claudeWorld({ world }), folders)
   return {
     addDirs: folders.filter((folder) => !untrusted.includes(folder)),
     directories: untrusted.map((folder) => path.resolve(world.cwd, folder)),
@@ -76,11 +77,11 @@ async function chooseModel(session: Session, conversation: Conversation): Promis
 }
 
 /** The world with the home that Claude Code goes by. */
-export function claudeWorld({ world, config }: Pick<Session, 'world' | 'config'>) {
-  return { ...world, home: world.env.HOME || config.home }
+export function claudeWorld({ world }: Pick<Session, 'world'>) {
+  return { ...world, home: claudeHome(world) }
 }
 
 /** Claude Code's folder for this session. */
-export function configDir({ world, config }: Pick<Session, 'world' | 'config'>): string {
-  return configFolder(world.env, world.env.HOME ?? config.home)
+export function configDir({ world }: Pick<Session, 'world'>): string {
+  return configFolder(world.env, claudeHome(world))
 }

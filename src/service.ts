@@ -1,11 +1,11 @@
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Companion } from './companion.ts'
 import { readConfig } from './config.ts'
 import { renderLaunchAgent, renderSystemdUnit, SERVICE_MARK, type Service } from './core/service.ts'
 import { quoteWord } from './core/words.ts'
+import { homeFolder } from './home.ts'
 import { KEY_VARIABLES } from './key.ts'
 import { readMonitor } from './pid-file.ts'
 import { withoutKeys } from './run-tool.ts'
@@ -108,7 +108,7 @@ export async function runStopService(
 
 function describeInstallation(command: ServiceCommand): Installation {
   const { env, cwd, platform = process.platform } = command
-  const home = env.HOME || os.homedir()
+  const home = homeFolder(env)
   const service: Service = {
     description: 'Tells when a session of Claude Code meets its usage limit',
     words: [

@@ -1,7 +1,7 @@
-import os from 'node:os'
 import path from 'node:path'
 import { addBlock, removeBlocks, renderBlock } from './core/rc-block.ts'
 import { renderFunctions, type Shell, SIGNATURE } from './core/shell-functions.ts'
+import { homeFolder } from './home.ts'
 import { demandWritable, isFile, readBytes, toBytes } from './rc-file.ts'
 
 /** The part of the world where shells keep their settings. `platform` defaults to this machine's. */
@@ -107,10 +107,6 @@ function possibleRcFiles(shell: Shell, { env }: ShellWorld): string[] {
 /** Of these bash reads the first that is there. */
 function loginFiles(home: string): string[] {
   return ['.bash_profile', '.bash_login', '.profile'].map((name) => path.join(home, name))
-}
-
-function homeFolder(env: NodeJS.ProcessEnv): string {
-  return absolute(env.HOME) ?? os.homedir()
 }
 
 /** The XDG Base Directory Specification has relative paths ignored. */

@@ -222,7 +222,7 @@ test('a session on the API by choice stays there', async () => {
   spawnSync(process.execPath, [companionProgram, 'clear'], { env })
   await sleep(twoLooksMs)
   expect(payers()).toEqual(['api'])
-  expect(screen.text()).toContain('by choice')
+  await screen.waitFor('by choice')
   screen.type(switchKey)
   await screen.waitFor('Go back to your subscription?')
 })

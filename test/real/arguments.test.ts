@@ -38,7 +38,7 @@ test.each(['a path', 'inline JSON'])("keeps the user's own --settings, %s", asyn
   const screen = await openSession(setup, ['--settings', form === 'a path' ? 'own settings.json' : settings])
   await screen.waitFor('plan mode on')
   await switchAtLimit(setup, screen)
-  expect(screen.text()).toContain('plan mode on')
+  await screen.waitFor('plan mode on')
   const pids = setup.starts().map(({ pid }) => pid)
   expect(readLines(note)).toEqual(pids.map((pid) => `in-force ${pid}`))
 })
@@ -48,7 +48,7 @@ test('keeps --model', async () => {
   const screen = await openSession(setup, ['--model', 'sonnet'])
   const resumed = await switchAtLimit(setup, screen)
   expect(resumed.model).toBe('claude-sonnet-5-5')
-  expect(screen.text()).toContain('Sonnet 5.5 · API Usage Billing')
+  await screen.waitFor('Sonnet 5.5 · API Usage Billing')
 })
 
 test.each(['the first prompt', 'a later prompt'])('keeps the 1M window of --model at %s', async (when) => {

@@ -11,7 +11,7 @@ test('without the alternate screen: the switch draws nothing over what was there
   setup.api.setBehaviour({ subscription: { type: 'limit' } })
   await screen.submit('remember the number 4711')
   await screen.waitFor('Mock reply via api.')
-  expect(bottomRow(screen)).toMatch(/^ API billing\b/)
+  await expect.poll(() => bottomRow(screen)).toMatch(/^ API billing\b/)
   const rows = screen.history().split('\n')
   const headers = rows.filter((row) => row.includes('Claude Code v2.1.330'))
   expect(headers.every((row) => /^ *▐▛\S+ +Claude Code v2\.1\.330$/.test(row.trimEnd()))).toBe(true)
@@ -31,6 +31,6 @@ test('without the alternate screen: the row costs no line of the conversation', 
   await screen.waitFor('Ctrl+] continue on API billing')
   await screen.waitFor(/❯ remember the number 9/)
   for (const number of [1, 2, 3, 4, 5, 6, 7, 8, 9]) {
-    expect(screen.history()).toContain(`❯ remember the number ${number}`)
+    await expect.poll(() => screen.history()).toContain(`❯ remember the number ${number}`)
   }
 })

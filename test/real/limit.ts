@@ -96,11 +96,10 @@ export async function switchAtLimit(
   setup.api.setBehaviour({ subscription: { type: 'limit', claim } })
   await screen.submit(prompt)
   await screen.waitFor('Mock reply via api.')
-  await screen.waitFor(() => bottomRow(screen).includes(key.slice(-4)))
   expect(setup.starts().length, 'starts of Claude Code').toBe(started + 1)
   await expectSameConversation(setup, before)
   expectNoFlash(screen)
-  expectBilledRow(screen)
+  await expectBilledRow(screen)
   expect(countIn(setup.log(), 'switching to api billing')).toBe(1)
   return expectPaidByKey(setup, { prompt, continuePrompt })
 }
@@ -133,11 +132,11 @@ export function expectNoFlash(screen: Screen): void {
   expect(screen.modes().buffer).toBe('alternate')
 }
 
-function expectBilledRow(screen: Screen): void {
-  expect(screen.text()).toContain('API Usage Billing')
-  expect(bottomRow(screen)).toMatch(/^ API billing\b/)
-  expect(bottomRow(screen)).toContain(`…${key.slice(-4)}`)
-  expect(bottomRow(screen)).toContain('subscription back')
+async function expectBilledRow(screen: Screen): Promise<void> {
+  await screen.waitFor('API Usage Billing')
+  await expect.poll(() => bottomRow(screen)).toMatch(/^ API billing\b/)
+  await expect.poll(() => bottomRow(screen)).toContain(`…${key.slice(-4)}`)
+  await expect.poll(() => bottomRow(screen)).toContain('subscription back')
 }
 
 /** Every turn since the limit is the key's alone, and the first one has what was refused and what goes on. */

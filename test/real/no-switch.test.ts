@@ -27,7 +27,7 @@ test("the model's reply quotes a limit", async () => {
   setup.api.setBehaviour({ subscription: { type: 'quote', text: LIMIT_TEXT } })
   await screen.submit('what does the log say?')
   await screen.waitFor('That is a quotation.')
-  expect(screen.text()).toContain(LIMIT_TEXT)
+  await screen.waitFor(LIMIT_TEXT)
   await expectNoSwitchYet(setup, screen)
 })
 

@@ -30,11 +30,11 @@ test('offers the switch, asks once more, and takes no other key from Claude Code
 
   screen.key('Ctrl+]')
   await screen.waitFor(isQuestion)
-  expect(bottomRow(screen)).toContain(key.slice(-4))
+  await expect.poll(() => bottomRow(screen)).toContain(key.slice(-4))
   screen.key('Escape')
   await screen.waitFor(isOffer)
   // The Esc was the answer to us: to Claude Code it would have ended the wait.
-  expect(screen.text()).toContain(WAITING)
+  await screen.waitFor(WAITING)
 
   screen.type('draft')
   await screen.waitFor(/❯\sdraft/)
@@ -95,7 +95,7 @@ test('says how to give a key where there is none', async () => {
   screen.key('Enter')
   screen.type('draft')
   await screen.waitFor(/❯\sdraft/)
-  expect(bottomRow(screen)).toContain('claude-fallback key set')
+  await expect.poll(() => bottomRow(screen)).toContain('claude-fallback key set')
   expect(setup.starts().length).toBe(1)
   expect(setup.log()).not.toContain('switching')
   setup.api.setBehaviour({})

@@ -16,6 +16,7 @@ const main = (filters) => {
     ['ip', 'iproute2'],
     ['unshare', 'util-linux'],
     ['tmux', 'tmux'],
+    ['strace', 'strace'],
   ]) {
     if (!isInstalled(program))
       return fail(`the program '${program}' is missing: install the package ${packageName}`)

@@ -20,11 +20,11 @@ test('two sessions in one folder: the limit of one is none of the other', async 
   const [, untouched] = starts
   expect([untouched?.pid, setup.sessionOf(untouched?.pid ?? 0)]).toEqual(before[1])
   expect(setup.sessionOf(starts[2]?.pid ?? 0)).toBe(before[0]?.[1])
-  expect(other.text()).toContain('Claude Max')
+  await other.waitFor('Claude Max')
   expect(other.text()).not.toContain('API Usage Billing')
   // It is told of, and nothing is done about it.
   await other.waitFor('5-hour limit')
-  expect(other.text()).toContain('met in another session')
+  await other.waitFor('met in another session')
   expect(turnsOf(setup, 'api').every(({ body }) => !JSON.stringify(body).includes('I am the other'))).toBe(
     true,
   )

@@ -46,7 +46,7 @@ describe.each(versions)('Node.js %s', (version) => {
       compareTermios: true,
     })
     await screen.waitFor('You said: Continue where you left off. (via API)')
-    expect(screen.text()).toContain('API billing')
+    await screen.waitFor('API billing')
     screen.key('Ctrl+C')
     await screen.waitFor('again to exit')
     screen.key('Ctrl+C')

@@ -127,12 +127,13 @@ describe.each(conversations)('in tmux, inline, a conversation %s', (_, said) => 
       ...said.flatMap((word) => [`❯ say ${word}`, `● ${word}`]),
       '❯ limit',
     ]
+    const shown = () => inOrder(pane.history(), lines)
     await meetLimit(pane)
-    expect(inOrder(pane.history(), lines)).toEqual(lines)
+    await expect.poll(shown).toEqual(lines)
     await acceptSwitch(pane)
-    expect(inOrder(pane.history(), lines)).toEqual(lines)
+    await expect.poll(shown).toEqual(lines)
     await leave(pane)
-    expect(inOrder(pane.history(), lines)).toEqual(lines)
+    expect(shown()).toEqual(lines)
     // What the second Claude Code drew stands under what the first one left, not over it.
     const headers = pane.history().filter((row) => row.includes('Claude Code v'))
     expect([...new Set(headers)]).toEqual([' ✻  Claude Code v2.1.330 (fake)'])
