@@ -40,10 +40,9 @@ export const openJob = async (setup: Setup, shell: Shell, env: Record<string, st
   /** A value that the shell prints, and no echo of what was typed. */
   const ask = async (command: string) => {
     marks += 1
-    const prefix = `answer${marks}`
-    await screen.submit(`${command} | sed 's/^/${prefix}:/'`)
-    const text = await screen.waitFor(new RegExp(`^${prefix}:.*$`, 'm'))
-    return new RegExp(`^${prefix}:(.*)$`, 'm').exec(text)?.[1]
+    const answer = new RegExp(`^answer${marks}:(.*):end$`, 'm')
+    await screen.submit(`${command} | sed 's/^/answer${marks}:/; s/$/:end/'`)
+    return answer.exec(await screen.waitFor(answer))?.[1]
   }
   return {
     screen,

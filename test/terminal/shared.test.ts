@@ -3,8 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { claudef, type Setup, setUp } from '../support/claudef.ts'
-import { commandOf, findProcesses, readState, waitUntil } from '../support/processes.ts'
-import { bash } from '../support/shell.ts'
+import { bash, openJob } from '../support/shell.ts'
 
 const repository = fileURLToPath(new URL('../../', import.meta.url))
 const switching = {
@@ -89,19 +88,12 @@ describe('without node-pty', () => {
   })
 
   test('Ctrl+Z and fg are the shell’s own business', async () => {
-    const screen = await setup.draw([], { ...bash, cols: 160, rows: 40 })
-    await screen.waitFor('prompt>')
+    const { screen, waitForStop, resume } = await openJob(setup, bash)
     await screen.submit(`${process.execPath} ${installed}`)
     await screen.waitFor('Claude Max')
-    const pid = findProcesses(`HOME=${setup.home.home}`).find((each) =>
-      commandOf(each).includes('bin/claudef.js'),
-    )
     screen.key('Ctrl+Z')
-    await waitUntil(() => readState(pid ?? 0) === 'T')
-    await screen.waitFor(/prompt>$/)
-    await screen.submit('fg')
-    await screen.waitFor('Claude Max')
-    await waitUntil(() => screen.termios().includes('-icanon'))
+    await waitForStop()
+    await resume()
     await screen.submit('say back')
     await screen.waitFor(/● .*back/)
   })
