@@ -62,7 +62,7 @@ test('goes on with the key at a limit, in the same conversation, without a keyst
   expect(text).toContain('name a prime')
   expect(text).toContain("You've hit your 5-hour limit")
   expect(text).toContain('You said: Continue where you left off. (via API)')
-  expect(text.trimEnd().split('\n').at(-1)).toMatch(/^ API billing \(key …wxyz\) · subscription back at \d/)
+  await screen.waitFor(/^ API billing · .*\$10\.00 a day: max_usd_per_day/m)
   expect(starts().map((start) => start.billing)).toEqual(['subscription', 'api'])
   expect(transcripts()).toHaveLength(1)
   const [, second] = starts()

@@ -94,8 +94,10 @@ function describeNotice(notice: Notice, context: BannerContext): Line | undefine
     }
     case 'api':
       return describeApi(notice, context)
-    case 'returned':
-      return { text: `Back on your subscription · ${renderUsd(context.spent)} spent`, tone: 'plain' }
+    case 'returned': {
+      const text = `Back on your subscription · ${renderUsd(context.spent)} spent`
+      return { text: `${text}${describeNote(context)}`, shorter: [text], tone: 'plain' }
+    }
   }
 }
 
@@ -155,6 +157,10 @@ function capitalize(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
+function describeNote({ note }: BannerContext): string {
+  return note === undefined ? '' : ` · ${note}`
+}
+
 function describeApi(notice: ApiNotice, context: BannerContext): Line {
   const { switchKey, spent, note, key } = context
   const keys = [`${switchKey} return`]
@@ -172,9 +178,18 @@ function describeApi(notice: ApiNotice, context: BannerContext): Line {
       tone: 'warning',
     }
   }
-  const more = note === undefined ? '' : ` · ${note}`
+  const more = describeNote(context)
   const text = `API billing (key ${key})${near}${back}${more}`
+  // That the way back is open, or a cap is near, is worth more room than the note, and this more than when it will be.
+  const open = notice.back === undefined ? '' : back
+  const spentOf = spent.nearCap === undefined ? usd : near
+  const noted = [
+    `API billing${near}${back}${more}`,
+    `API billing${near}${open}${more}`,
+    `API billing${spentOf}${open}${more}`,
+  ]
   const shorter = [
+    ...(note === undefined ? [] : noted),
     `API billing (key ${key})${near}${back}`,
     `API billing${near}${back}`,
     `API billing (key ${key})${cost}${back}`,

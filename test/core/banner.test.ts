@@ -272,7 +272,7 @@ describe('renderBanner', () => {
     expect(shown(API, { note: 'mode api until 5:00pm' })).toMatchInlineSnapshot(`
       [
         " API billing (key …abcd) · $0.42 this session · subscription back at 4:13pm · mode api until 5:00pm · Ctrl+] return",
-        " API billing · $0.42 this session · subscription back at 4:13pm · Ctrl+] return",
+        " API billing · $0.42 this session · mode api until 5:00pm · Ctrl+] return",
         " API billing · $0.42 · Ctrl+] return",
       ]
     `)
@@ -317,6 +317,33 @@ describe('renderBanner', () => {
         expect(row).toMatch(/ · Ctrl\+\] return$/)
       }
     }
+  })
+
+  test('says where a draft is kept rather than when the way back opens', () => {
+    const note = 'your draft: claude-fallback draft'
+    const spent = { usd: 0.42, isLowerBound: false, nearCap: undefined }
+    const shown = (notice: Notice, nearCap?: string) =>
+      [100, 80].map((columns) => render(notice, { columns, note, spent: { ...spent, nearCap } }))
+    expect([
+      ...shown(API),
+      ...shown(API, 'cap $0.50'),
+      ...shown({ ...API, back: 'offered' }),
+      ...shown({ type: 'returned', until: NOW }),
+    ]).toMatchInlineSnapshot(`
+      [
+        " API billing · $0.42 this session · your draft: claude-fallback draft · Ctrl+] return",
+        " API billing · $0.42 · your draft: claude-fallback draft · Ctrl+] return",
+        " API billing · $0.42 this session · cap $0.50 · your draft: claude-fallback draft · Ctrl+] return",
+        " API billing · $0.42 this session · subscription back at 4:13pm · Ctrl+] return",
+        " API billing (key …abcd) · $0.42 this session · your subscription is back · Ctrl+] return",
+        " API billing · $0.42 this session · your subscription is back · Ctrl+] return",
+        " Back on your subscription · $0.42 spent · your draft: claude-fallback draft",
+        " Back on your subscription · $0.42 spent · your draft: claude-fallback draft",
+      ]
+    `)
+    expect(render({ type: 'returned', until: NOW }, { columns: 50, note, spent })).toBe(
+      ' Back on your subscription · $0.42 spent',
+    )
   })
 
   test('a reset that slid past the next return is what it says', () => {
