@@ -23,10 +23,8 @@ export async function openSession(setup: Setup, ...how: Parameters<Setup['run']>
 
 /** A turn that the subscription pays. */
 export async function askOnce(screen: Screen, prompt: string): Promise<void> {
-  const replies = (text: string) => text.split('Mock reply via subscription.').length
-  const before = replies(screen.text())
   await screen.submit(prompt)
-  await screen.waitFor((text) => replies(text) > before)
+  await screen.waitFor((text) => text.split(prompt).at(-1)?.includes('Mock reply via subscription.') === true)
 }
 
 /** The conversation that the last Claude Code to be started is in, by its own account. */
