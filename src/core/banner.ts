@@ -182,16 +182,17 @@ function describeApi(notice: ApiNotice, context: BannerContext): Line {
   const text = `API billing (key ${key})${near}${back}${more}`
   // That the way back is open, or a cap is near, is worth more room than the note, and this more than when it will be.
   const open = notice.back === undefined ? '' : back
-  const spentOf = spent.nearCap === undefined ? usd : near
+  const brief = spent.nearCap === undefined ? usd : `${usd} · ${spent.nearCap}`
   const noted = [
     `API billing${near}${back}${more}`,
     `API billing${near}${open}${more}`,
-    `API billing${spentOf}${open}${more}`,
+    `API billing${brief}${open}${more}`,
   ]
   const shorter = [
     ...(note === undefined ? [] : noted),
     `API billing (key ${key})${near}${back}`,
     `API billing${near}${back}`,
+    ...(spent.nearCap === undefined ? [] : [`API billing${near}${open}`, `API billing${brief}${open}`]),
     `API billing (key ${key})${cost}${back}`,
     `API billing${cost}${back}`,
     `API billing${usd}${back}`,

@@ -334,7 +334,7 @@ describe('renderBanner', () => {
         " API billing · $0.42 this session · your draft: claude-fallback draft · Ctrl+] return",
         " API billing · $0.42 · your draft: claude-fallback draft · Ctrl+] return",
         " API billing · $0.42 this session · cap $0.50 · your draft: claude-fallback draft · Ctrl+] return",
-        " API billing · $0.42 this session · subscription back at 4:13pm · Ctrl+] return",
+        " API billing · $0.42 this session · cap $0.50 · Ctrl+] return",
         " API billing (key …abcd) · $0.42 this session · your subscription is back · Ctrl+] return",
         " API billing · $0.42 this session · your subscription is back · Ctrl+] return",
         " Back on your subscription · $0.42 spent · your draft: claude-fallback draft",
@@ -361,8 +361,8 @@ describe('renderBanner', () => {
       [
         " API billing (key …abcd) · $9.00 this session · cap $15.00 · subscription back at 4:13pm · Ctrl+] return",
         " API billing · $9.00 this session · cap $15.00 · subscription back at 4:13pm · Ctrl+] return",
-        " API billing · $9.00 this session · subscription back at 4:13pm · Ctrl+] return",
-        " API billing · $9.00 · Ctrl+] return",
+        " API billing · $9.00 this session · cap $15.00 · Ctrl+] return",
+        " API billing · $9.00 · cap $15.00 · Ctrl+] return",
       ]
     `)
   })
