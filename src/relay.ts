@@ -218,12 +218,17 @@ export async function writeSettings(
   }
 }
 
+/** Claude Code's folder for this session. */
+export function configDir({ world }: Pick<Session, 'world'>): string {
+  return configFolder(world.env, claudeHome(world))
+}
+
 /** The status line that Claude Code would show without claudef. */
-export function findOwnStatusLine({ world, tokens, userSettings }: Session) {
-  const configDir = configFolder(world.env, claudeHome(world))
+export function findOwnStatusLine(session: Session) {
+  const { world, tokens, userSettings } = session
   const settingSources = optionValue(tokens, '--setting-sources')
   return findStatusLine({
-    configDir,
+    configDir: configDir(session),
     cwd: world.cwd,
     userSettings,
     ...(settingSources && { settingSources }),

@@ -1,12 +1,12 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { configFolder, untrustedFolders } from './claude.ts'
+import { untrustedFolders } from './claude.ts'
 import { whileBusy } from './claude-process.ts'
 import type { Conversation } from './conversation.ts'
 import { hasOption, listValues, resumeArgs, sessionChoice, startArgs } from './core/args.ts'
 import type { Billing } from './core/policy.ts'
 import { claudeHome } from './home.ts'
-import { type Session, spawnChild, writeSettings } from './relay.ts'
+import { configDir, type Session, spawnChild, writeSettings } from './relay.ts'
 
 /** After SIGTERM a child has this long to end by itself, in ms. Claude Code 2.1.330 takes 50 to 90. */
 const TERM_MS = 3000
@@ -79,9 +79,4 @@ async function chooseModel(session: Session, conversation: Conversation): Promis
 /** The world with the home that Claude Code goes by. */
 export function claudeWorld({ world }: Pick<Session, 'world'>) {
   return { ...world, home: claudeHome(world) }
-}
-
-/** Claude Code's folder for this session. */
-export function configDir({ world }: Pick<Session, 'world'>): string {
-  return configFolder(world.env, claudeHome(world))
 }

@@ -28,7 +28,7 @@ function setUp(env: Record<string, string> = {}) {
   return {
     ...home,
     env: whole,
-    run: async (args: string[] = [], more: { compareTermios?: boolean } = {}) => {
+    run: async (args: string[] = [], more: { compareTermios?: boolean; cols?: number } = {}) => {
       const screen = await openScreen({
         file: process.execPath,
         args: [claudef, ...args],
@@ -56,13 +56,15 @@ const limited = { FAKE_CLAUDE_LIMIT: 'five_hour' }
 
 test('goes on with the key at a limit, in the same conversation, without a keystroke', async () => {
   const { run, starts, transcripts, leftovers, cwd } = setUp({ ...automatic, ...limited })
-  const screen = await run(['--add-dir', cwd, '--', 'name a prime'])
+  const screen = await run(['--add-dir', cwd, '--', 'name a prime'], { cols: 160 })
   const text = await screen.waitFor('(via API)')
   expect(text).toContain('API Usage Billing')
   expect(text).toContain('name a prime')
   expect(text).toContain("You've hit your 5-hour limit")
   expect(text).toContain('You said: Continue where you left off. (via API)')
-  await screen.waitFor(/^ API billing · .*\$10\.00 a day: max_usd_per_day/m)
+  await screen.waitFor(
+    /^ API billing \(key …wxyz\) .*· subscription back at \d.* · \$10\.00 a day: max_usd_per_day/m,
+  )
   expect(starts().map((start) => start.billing)).toEqual(['subscription', 'api'])
   expect(transcripts()).toHaveLength(1)
   const [, second] = starts()

@@ -35,6 +35,8 @@ export type RunOptions = {
   /** The project's folder by default. */
   cwd?: string
   compareTermios?: boolean
+  /** Columns, 100 by default. */
+  cols?: number
   /** The shell's screen is full, the cursor in its last row. */
   afterLines?: number
   /** Whoever crashes writes a core file into its folder (where the kernel does not send it elsewhere). */
@@ -173,13 +175,14 @@ function claudefEnvironment(home: Home, claude: string, { auto = true, fallbackK
 }
 
 function openScreenOf(command: string[], env: Record<string, string>, options: RunOptions & { cwd: string }) {
-  const { cwd, compareTermios = false, afterLines = 0, cores = false } = options
+  const { cwd, compareTermios = false, cols = 100, afterLines = 0, cores = false } = options
   const shell = cores ? ['/bin/sh', '-c', coresScript, 'sh'] : []
   return openScreen({
     file: '/bin/sh',
     args: ['-c', afterLinesScript, String(afterLines), ...shell, ...command],
     cwd,
     env: { ...env, ...options.env },
+    cols,
     rows: 40,
     compareTermios,
   })

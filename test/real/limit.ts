@@ -133,7 +133,7 @@ export function expectNoFlash(screen: Screen): void {
 async function expectBilledRow(screen: Screen): Promise<void> {
   await screen.waitFor('API Usage Billing')
   // The caps are said at the first automatic switch of a user.
-  await expect.poll(() => bottomRow(screen)).toMatch(/^ API billing · .*\$10\.00 a day: max_usd_per_day/)
+  await expect.poll(() => bottomRow(screen)).toMatch(/^ API billing .*\$10\.00 a day: max_usd_per_day/)
 }
 
 /** Every turn since the limit is the key's alone, and the first one has what was refused and what goes on. */

@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { setUp } from './claudef.ts'
+import { key, setUp } from './claudef.ts'
 import {
   askOnce,
+  bottomRow,
   CONTINUE_PROMPT,
   expectNoFlash,
   lastWords,
@@ -14,9 +15,11 @@ import {
 
 test.each(['five_hour', 'seven_day'])('goes on with the key at a %s limit', async (claim) => {
   const setup = await setUp()
-  const screen = await openSession(setup)
+  const screen = await openSession(setup, [], { cols: 160 })
   await askOnce(screen, 'what is two and two?')
   const resumed = await switchAtLimit(setup, screen, { claim })
+  await expect.poll(() => bottomRow(screen)).toContain(` API billing (key …${key.slice(-4)}) · `)
+  await expect.poll(() => bottomRow(screen)).toContain(' · subscription back ')
   expect(JSON.stringify(resumed.body.messages)).toContain('what is two and two?')
 })
 

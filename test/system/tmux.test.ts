@@ -75,6 +75,7 @@ describe.each(screens)('in tmux, %s', (_, screenEnv) => {
     await showsRow(pane, /^ API billing\b/)
     const recorded = () => readIfAny(join(root, 'record'))
     await expect.poll(recorded).toContain('(via API)')
+    expect(recorded()).toContain('Continue where you left off.')
     expect(recorded()).not.toContain('\x1b[?1049l')
     expect(recorded()).not.toContain('Resume this session with')
     await leave(pane)
